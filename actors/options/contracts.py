@@ -85,7 +85,7 @@ def parse_symbol(symbol: str) -> Contract | str:
     except ValueError:
         raise SymbolError(f"{symbol!r} has no valid expiry date: {match['date']!r}") from None
     right: Right = "C" if match["right"] == "C" else "P"
-    strike = (Decimal(int(match["strike"])) / 1000).normalize()
+    strike = Decimal(int(match["strike"])) / 1000
     if strike <= 0:
         raise SymbolError(f"{symbol!r} has strike {strike}, which must be above 0")
     return Contract(match["root"], expiry, right, strike)
