@@ -10,7 +10,7 @@ import msgspec
 
 from actors.messages.common import Origin
 from actors.messages.orders import Amendment, OrderBody, OrderLeg
-from actors.runtime._facts import Fact
+from actors.runtime._facts import Command, Fact
 
 ExecutionKind = Literal["order", "assignment", "exercise", "expiry", "margin_call", "external"]
 
@@ -46,6 +46,13 @@ class OpenOrderSeen(msgspec.Struct, frozen=True, array_like=True):
     lean_ids: tuple[int, ...]
     broker_ids: tuple[str, ...]
     tag: str
+
+
+class TransferCash(Command, frozen=True, tag=True):
+    """Backtests: pay in (+) or withdraw (-) dollars."""
+
+    amount: Decimal
+    reason: str = ""
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------

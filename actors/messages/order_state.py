@@ -207,7 +207,7 @@ def allowed(order: Order, fact: OrderFact) -> bool:
     if target is None:
         return order.state not in TERMINAL
     if isinstance(fact, SendWithheld):
-        return order.state == "sent"
+        return order.state in ("sent", "pending_cancel")
     if isinstance(fact, OrderAccepted) and order.state == target == "pending_cancel":
         return True
     return target in MOVES[order.state]

@@ -57,3 +57,11 @@ class VolatilityObserved(Fact, frozen=True, array_like=True):
     session: dt.date
     volatility: float
     source: str
+
+
+class LotsCrossed(Fact, frozen=True, array_like=True):
+    """Offsetting lots of an expired contract closed against each other at one price per share; no cash moves."""
+
+    KIND: ClassVar[str] = "positions.LotsCrossed"
+    symbol: str
+    price: Decimal

@@ -1,0 +1,442 @@
+"""The gateway: what is sent to LEAN and what LEAN said. The last look before bytes leave, and the only reader of events.
+
+It decides nothing about trading: approved orders go out, events become facts, silence becomes `unknown`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.messages.book import BOOK_FACTS, Book, fold_book
+from actors.messages.breaker import HARD_STOP, NO_ENTRY, BreakerRaised, BreakerReset
+from actors.messages.common import Origin
+from actors.messages.lean import (
+    AccountFill,
+    AccountSeen,
+    AccountView,
+    Amend,
+    Anomaly,
+    BookOpened,
+    Cancel,
+    CashMoved,
+    CashWanted,
+    Column,
+    EventSeen,
+    EventUnreadable,
+    ExerciseWord,
+    LeanAccount,
+    LeanCashMoved,
+    LeanConnected,
+    LeanDisconnected,
+    LeanNotice,
+    LeanOrderEvent,
+    LeanReturned,
+    LeanRounds,
+    MoveCash,
+    Place,
+    Query,
+    Reconciled,
+    SessionClosed,
+    SessionOpened,
+    TransferCash,
+)
+from actors.messages.order_state import Order, OrderTable, allowed, fold
+from actors.messages.orders import (
+    ORDER_FACTS,
+    AmendAccepted,
+    AmendApproved,
+    AmendRejected,
+    AmendSent,
+    AmendWithheld,
+    CancelRefused,
+    CancelRequested,
+    ExerciseRequested,
+    ExerciseReturned,
+    ExerciseSent,
+    LegAccepted,
+    LegCanceled,
+    LegFilled,
+    OrderAccepted,
+    OrderApproved,
+    OrderCanceled,
+    OrderExpired,
+    OrderFact,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+    SendRefused,
+    SendWithheld,
+    UnknownSettled,
+    order_stream,
+)
+from actors.runtime import CoreActor, Decision, Fact, Issued, Output, Recorded, Refusal, TimerDue, Write
+from config.desk import DeskRules
+
+STREAM = "gateway"
+LEAN = "lean"
+
+
+class GatewayState(msgspec.Struct):
+    """Orders and book as folded, the session, and how our book compares with LEAN's."""
+
+    table: OrderTable = msgspec.field(default_factory=OrderTable)
+    book: Book = msgspec.field(default_factory=Book)
+    session: int = 0
+    session_name: str = ""
+    mode: str = ""
+    connected: bool = False
+    level: int = 0
+    seen: int = 0
+    agrees: bool | None = None
+    differs_since: dt.datetime | None = None
+    differences: tuple[str, ...] = ()
+    deadlines: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
+
+
+class Gateway(CoreActor[GatewayState]):
+    """Sends approved orders at most once an attempt and turns every event of LEAN's into at least one fact."""
+
+    name = "gateway"
+    group = "safety"
+    commands = (TransferCash,)
+    inputs = (
+        LeanConnected, LeanDisconnected, LeanRounds, LeanOrderEvent, LeanReturned, LeanCashMoved, LeanNotice,
+        LeanAccount,
+    )  # fmt: skip
+    folds = (
+        *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
+        BreakerRaised, BreakerReset, Reconciled, AccountSeen,
+    )  # fmt: skip
+    reacts = (OrderApproved, AmendApproved, ExerciseRequested)
+    releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted)
+
+    def __init__(self, rules: DeskRules) -> None:
+        self._rules = rules
+
+    def initial(self) -> GatewayState:
+        return GatewayState()
+
+    # --- state ------------------------------------------------------------------------------------------------
+
+    def evolve(self, state: GatewayState, recorded: Recorded) -> GatewayState:
+        fact = recorded.fact
+        if isinstance(fact, OrderFact):
+            order = fold(state.table, recorded)
+            self._deadline(state, order)
+        if isinstance(fact, BOOK_FACTS):
+            fold_book(state.book, recorded)
+        match fact:
+            case SessionOpened(number=number, session=session, mode=mode):
+                state.session, state.session_name, state.mode = number, session, mode
+                state.connected = True
+            case SessionClosed():
+                state.connected = False
+            case BreakerRaised(level=level):
+                state.level = max(state.level, level)
+            case BreakerReset():
+                state.level = 0
+            case Reconciled(agree=agree, differences=differences):
+                state.agrees, state.differences = agree, differences
+                state.differs_since = None if agree else state.differs_since
+            case _:
+                pass
+        return state
+
+    def _deadline(self, state: GatewayState, order: Order) -> None:
+        key = f"outcome:{order.order_id}"
+        state.deadlines.pop(key, None)
+        waits = order.state == "sent" or order.state == "pending_cancel" or order.amend == "sent"
+        if state.mode == "live" and waits and order.changed_at is not None:
+            state.deadlines[key] = order.changed_at + dt.timedelta(seconds=self._rules.outcome_seconds)
+
+    def due(self, state: GatewayState) -> dict[str, dt.datetime]:
+        return state.deadlines
+
+    # --- decisions --------------------------------------------------------------------------------------------
+
+    def decide(self, state: GatewayState, message: Any, now: dt.datetime, market: Any) -> Decision:
+        match message:
+            case Recorded(fact=OrderApproved() as approved):
+                return Decision(self._send(state, approved.order_id, market))
+            case Recorded(fact=AmendApproved() as approved):
+                return Decision(self._send_amend(state, approved))
+            case Recorded(fact=ExerciseRequested() as wanted):
+                sent = ExerciseSent(wanted.exercise_id, wanted.symbol, wanted.quantity, state.session, wanted.tag)
+                return Decision((Write("orders", sent),))
+            case LeanOrderEvent():
+                return Decision(self._order_event(state, message))
+            case LeanReturned():
+                return Decision(self._returned(state, message))
+            case LeanAccount():
+                return Decision(self._account(state, message.account, now))
+            case LeanCashMoved(n=n, amount=amount, reason=reason):
+                return Decision((Write(STREAM, CashMoved(Origin(state.session, n), amount, reason)),))
+            case LeanNotice(n=n, what=what, symbol=symbol, text=text):
+                seen = EventSeen(Origin(state.session, n), what, "", f"{symbol} {text}".strip())
+                return Decision((Write(STREAM, seen),))
+            case LeanConnected():
+                return Decision(self._connected(state, message))
+            case LeanDisconnected(reason=reason):
+                return Decision((Write(STREAM, SessionClosed(state.session, reason)),) if state.connected else ())
+            case Issued(command=TransferCash() as command, principal=principal):
+                if command.amount == 0:
+                    raise Refusal("invalid", "a transfer of 0 moves nothing")
+                if state.mode == "live":
+                    raise Refusal("refused", "cash can only be moved in a backtest")
+                return Decision((Write(STREAM, CashWanted(command.amount, command.reason, principal)),))
+            case TimerDue(key=key):
+                return Decision(self._overdue(state, key.partition(":")[2]))
+        return Decision()
+
+    def unreadable(self, state: GatewayState, word: Any, error: Exception) -> Write:
+        """An event that could not be decided is kept raw, and the gateway goes on."""
+        origin = Origin(state.session, getattr(word, "n", 0))
+        return Write(STREAM, EventUnreadable(origin, msgspec.msgpack.encode(word), repr(error)))
+
+    # --- sending ----------------------------------------------------------------------------------------------
+
+    def _send(self, state: GatewayState, order_id: str, market: Any) -> tuple[Write, ...]:
+        order = state.table.get(order_id)
+        if order is None or order.state != "approved" or not state.connected:
+            return ()
+        number = 0 if market is None else market.number
+        sent = OrderSent(order_id, order.attempt, state.session, number, order.principal)
+        return (Write(order_stream(order_id), sent),)
+
+    def _send_amend(self, state: GatewayState, approved: AmendApproved) -> tuple[Write, ...]:
+        order = state.table.get(approved.order_id)
+        if order is None or order.amend != "approved" or order.change is None:
+            return ()
+        stream = order_stream(order.order_id)
+        if order.terminal or not order.at_market or order.cancel_wanted:
+            withheld = AmendWithheld(order.order_id, approved.generation, f"order is {order.state}")
+            return () if order.terminal else (Write(stream, withheld),)
+        return (Write(stream, AmendSent(order.order_id, approved.generation, state.session, order.change)),)
+
+    def release(self, state: GatewayState, recorded: Recorded, now: dt.datetime) -> Iterable[Output | Write]:
+        match recorded.fact:
+            case OrderSent() as sent:
+                return self._release_order(state, sent)
+            case CancelRequested(order_id=order_id, tag=tag):
+                order = state.table.orders[order_id]
+                if order.state == "pending_cancel" and state.connected:
+                    return (Output(LEAN, Cancel(order_id, tag)),)
+            case AmendSent() as sent:
+                order = state.table.orders[sent.order_id]
+                if order.terminal or order.amend != "sent" or order.generation != sent.generation:
+                    return ()
+                reason = self._withheld(state, order, sent.session)
+                if reason is not None:
+                    withheld = AmendWithheld(order.order_id, sent.generation, reason)
+                    return (Write(order_stream(order.order_id), withheld),)
+                return (Output(LEAN, Amend(order.order_id, order.attempt, sent.generation, sent.change)),)
+            case ExerciseSent() as sent if state.connected and sent.session == state.session:
+                return (Output(LEAN, ExerciseWord(sent.exercise_id, sent.symbol, sent.quantity, sent.tag)),)
+            case OrderUnknown(order_id=order_id):
+                order = state.table.orders[order_id]
+                if order.state == "unknown" and state.connected:
+                    return (Output(LEAN, Query(order_id, order.attempt)),)
+            case CashWanted(amount=amount, reason=reason) if state.connected:
+                return (Output(LEAN, MoveCash(amount, reason)),)
+            case _:
+                pass
+        return ()
+
+    def _release_order(self, state: GatewayState, sent: OrderSent) -> Iterable[Output | Write]:
+        order = state.table.orders[sent.order_id]
+        if order.attempt != sent.attempt or order.state not in ("sent", "pending_cancel"):
+            return ()
+        reason = self._withheld(state, order, sent.session)
+        if reason is not None:
+            return (Write(order_stream(order.order_id), SendWithheld(order.order_id, sent.attempt, reason)),)
+        return (Output(LEAN, Place(order.order_id, sent.attempt, order.body)),)
+
+    def _withheld(self, state: GatewayState, order: Order, session: int) -> str | None:
+        """Why these bytes must not leave now, or None: the last look."""
+        if not state.connected or session != state.session:
+            return "the session it was meant for is gone"
+        if order.cancel_wanted:
+            return "canceled before it was sent"
+        if state.level >= NO_ENTRY and not order.reducing:
+            return f"the breaker is at {state.level}"
+        if state.level >= HARD_STOP and not order.principal.startswith("operator"):
+            return "the breaker is at hard stop"
+        return None
+
+    # --- what LEAN said ---------------------------------------------------------------------------------------
+
+    def _order_event(self, state: GatewayState, event: LeanOrderEvent) -> tuple[Write, ...]:
+        origin = Origin(state.session, event.n)
+        order = state.table.get(event.order_id) if event.kind == "order" else None
+        if order is None or not 0 <= event.leg < len(order.body.legs):
+            return self._foreign_event(event, origin)
+        order_id, stream = order.order_id, order_stream(order.order_id)
+        seen = Write(STREAM, EventSeen(origin, event.status, order_id, event.message))
+        fact: Fact
+        match event.status:
+            case "filled" | "partially_filled" if event.fill_quantity:
+                return self._fill(state, order, event, origin)
+            case "submitted":
+                ids = (origin, event.leg, event.lean_id, event.broker_ids)
+                if order.state == "sent" or order.state == "unknown":
+                    fact = OrderAccepted(order_id, *ids)
+                elif order.terminal:
+                    return (seen,)
+                else:
+                    fact = LegAccepted(order_id, *ids)
+            case "canceled":
+                return self._canceled(order, event, origin)
+            case "invalid":
+                if order.state == "rejected":
+                    return (seen,)
+                fact = OrderRejected(order_id, origin, event.message)
+            case "update_submitted" if order.amend == "sent":
+                fact = AmendAccepted(order_id, order.generation, origin)
+            case "new" if order.state == "sent":
+                fact = OrderUnknown(order_id, event.message or "lean keeps it as new", origin)
+            case _:
+                return (seen,)
+        return self._checked(order, Write(stream, fact), origin)
+
+    def _fill(self, state: GatewayState, order: Order, event: LeanOrderEvent, origin: Origin) -> tuple[Write, ...]:
+        order_id = order.order_id
+        if event.execution_id in state.book.executions:
+            return (Write(STREAM, EventSeen(origin, "execution seen before", order_id, event.execution_id)),)
+        fact = LegFilled(
+            order_id, origin, event.leg, event.symbol, event.fill_quantity, event.fill_price, event.fee,
+            event.execution_id, event.batch,
+        )  # fmt: skip
+        writes = [Write(order_stream(order_id), fact)]
+        beyond = abs(order.filled[event.leg] + event.fill_quantity) > abs(order.wanted(event.leg))
+        if order.terminal or beyond or order.state in ("queued", "released", "approved"):
+            text = f"execution {event.execution_id} of an order that is {order.state}"
+            writes.append(Write(STREAM, Anomaly(origin, order_id, text + (", beyond its quantity" if beyond else ""))))
+        return tuple(writes)
+
+    def _canceled(self, order: Order, event: LeanOrderEvent, origin: Origin) -> tuple[Write, ...]:
+        order_id, stream = order.order_id, order_stream(order.order_id)
+        if order.terminal:
+            return (Write(STREAM, EventSeen(origin, "canceled", order_id, event.message)),)
+        others = (leg for leg in range(len(order.body.legs)) if leg != event.leg)
+        if any(order.open_quantity(leg) for leg in others):
+            return (Write(stream, LegCanceled(order_id, origin, event.leg)),)
+        reason = order.reason if order.cancel_wanted else event.message or "canceled at the other end"
+        return self._checked(order, Write(stream, OrderCanceled(order_id, origin, reason)), origin)
+
+    def _foreign_event(self, event: LeanOrderEvent, origin: Origin) -> tuple[Write, ...]:
+        if not event.fill_quantity:
+            return (Write(STREAM, EventSeen(origin, event.status, event.order_id, event.message)),)
+        exercise_id = event.order_id if event.kind == "exercise" else ""
+        kind = "external" if event.kind == "order" else event.kind
+        fact = AccountFill(
+            origin, kind, event.symbol, event.fill_quantity, event.fill_price, event.fee, event.execution_id,
+            event.lean_id, event.batch, event.message, exercise_id,
+        )  # fmt: skip
+        return (Write("account", fact),)
+
+    def _returned(self, state: GatewayState, returned: LeanReturned) -> tuple[Write, ...]:
+        origin = Origin(state.session, returned.n)
+        order_id, why = returned.order_id, returned.message or returned.raised
+        seen = Write(STREAM, EventSeen(origin, f"{returned.call} returned {returned.status}".strip(), order_id, why))
+        if returned.call == "exercise":
+            fact = ExerciseReturned(order_id, origin, returned.ok, why)
+            return (Write("orders", fact),)
+        order = state.table.get(order_id)
+        if order is None:
+            return (seen,)
+        stream = order_stream(order_id)
+        proposal: OrderFact | None = None
+        match returned.call:
+            case "place" | "query" if returned.denied:
+                if order.attempt == returned.attempt and order.state in ("sent", "unknown"):
+                    proposal = SendRefused(order_id, returned.attempt, origin, why)
+            case "place" if not returned.ok and order.state in ("sent", "pending_cancel", "unknown"):
+                proposal = OrderRejected(order_id, origin, why, returned.raised)
+            case "amend" if not returned.ok and order.amend == "sent":
+                proposal = AmendRejected(order_id, order.generation, origin, why)
+            case "cancel" if not returned.ok and order.state == "pending_cancel":
+                proposal = CancelRefused(order_id, origin, why)
+            case "query" if order.state == "unknown" and returned.known_here:
+                proposal = self._proved(order, returned, origin)
+        return (seen,) if proposal is None else self._checked(order, Write(stream, proposal), origin)
+
+    def _proved(self, order: Order, returned: LeanReturned, origin: Origin) -> OrderFact | None:
+        """What a query's answer proves of an unknown order. 'filled' proves nothing: the executions must come."""
+        match returned.status:
+            case "submitted" | "update_submitted" | "partially_filled":
+                return UnknownSettled(order.order_id, "accepted", returned.message, "lean", origin)
+            case "canceled":
+                return UnknownSettled(order.order_id, "canceled", returned.message, "lean", origin)
+            case "invalid":
+                return UnknownSettled(order.order_id, "rejected", returned.message, "lean", origin)
+            case _:
+                return None
+
+    def _checked(self, order: Order, write: Write, origin: Origin) -> tuple[Write, ...]:
+        """A status that the table forbids becomes an anomaly and is not applied."""
+        assert isinstance(write.fact, OrderFact)
+        if allowed(order, write.fact):
+            return (write,)
+        text = f"{write.fact.KIND} of an order that is {order.state}"
+        return (Write(STREAM, Anomaly(origin, order.order_id, text)),)
+
+    # --- sessions and silence ---------------------------------------------------------------------------------
+
+    def _connected(self, state: GatewayState, hello: LeanConnected) -> tuple[Write, ...]:
+        same = hello.session == state.session_name
+        number = state.session if same else state.session + 1
+        opened = SessionOpened(
+            number, hello.session, hello.mode, hello.brokerage, hello.fresh_from_broker, hello.account, hello.orders
+        )
+        writes = [Write(STREAM, opened)]
+        if not state.book.opened:
+            writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings)))
+        listed = {order.order_id for order in hello.orders}
+        for order in state.table.live.values():
+            lost = not same and (order.state == "sent" or (order.at_market and order.order_id not in listed))
+            if lost and order.state != "unknown":
+                reason = "lean began a new session before an outcome was known"
+                writes.append(Write(order_stream(order.order_id), OrderUnknown(order.order_id, reason)))
+        return tuple(writes)
+
+    def _overdue(self, state: GatewayState, order_id: str) -> tuple[Write, ...]:
+        order = state.table.get(order_id)
+        if order is None or order.terminal or order.state == "unknown":
+            return ()
+        reason = f"no outcome within {self._rules.outcome_seconds:g} s"
+        return (Write(order_stream(order_id), OrderUnknown(order_id, reason)),)
+
+    # --- reconciliation ---------------------------------------------------------------------------------------
+
+    def _account(self, state: GatewayState, account: AccountView, now: dt.datetime) -> tuple[Write, ...]:
+        writes = [Write(STREAM, AccountSeen(Origin(state.session, account.n), account))]
+        differences = compare(state.book, account)
+        agree = not differences
+        if agree == state.agrees and differences == state.differences:
+            return tuple(writes)
+        ours = Column("ours", 0.0, state.book.cash, tuple(sorted(state.book.holdings.items())))
+        held = tuple((seen.symbol, seen.quantity) for seen in account.holdings)
+        lean = Column("lean", 0.0, account.cash, held)
+        writes.append(Write(STREAM, Reconciled(agree, ours, lean, None, differences)))
+        return tuple(writes)
+
+
+def compare(book: Book, account: AccountView) -> tuple[str, ...]:
+    """What differs between our book and LEAN's account: cash beyond half a cent, and any quantity."""
+    differences: list[str] = []
+    if abs(book.cash - account.cash) > Decimal("0.005"):
+        differences.append(f"cash: ours {book.cash}, lean {account.cash}")
+    theirs = {seen.symbol: seen.quantity for seen in account.holdings}
+    for symbol in sorted({**book.holdings, **theirs}):
+        ours, lean = book.holdings.get(symbol, 0), theirs.get(symbol, 0)
+        if ours != lean:
+            differences.append(f"{symbol.strip()}: ours {ours}, lean {lean}")
+    return tuple(differences)
+
+
+__all__ = ["Gateway", "GatewayState", "OrderExpired", "compare"]

@@ -1,0 +1,181 @@
+"""Between the wire and the core, pure: frames become inputs and market views, outgoing words become frames.
+
+No socket, no decision. Floats of LEAN's become Decimal by their shortest spelling.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from actors.messages import lean, market, orders
+from bridge import protocol
+
+CommandFrame = (
+    protocol.PlaceOrder
+    | protocol.AmendOrder
+    | protocol.CancelOrder
+    | protocol.Exercise
+    | protocol.QueryOrder
+    | protocol.MoveCash
+)
+
+
+def account(frame: protocol.Account) -> lean.AccountView:
+    """LEAN's account; holdings whole contracts or shares, sorted by symbol."""
+    holdings = tuple(
+        lean.HeldSeen(held.symbol, int(held.quantity), held.average, held.price)
+        for held in sorted(frame.holdings, key=lambda held: held.symbol)
+        if held.quantity
+    )
+    return lean.AccountView(
+        frame.cash, frame.value, frame.margin_used, frame.margin_remaining, frame.fees, holdings, frame.seen
+    )
+
+
+def hello(frame: protocol.Hello) -> lean.LeanConnected:
+    """The handshake as an input."""
+    working = tuple(
+        lean.OpenOrderSeen(
+            order.order_id,
+            tuple(orders.OrderLeg(leg.symbol, leg.ratio) for leg in order.legs),
+            order.quantity, order.filled, order.lean_ids, order.broker_ids, order.tag,
+        )
+        for order in frame.orders
+    )  # fmt: skip
+    return lean.LeanConnected(
+        frame.session, frame.mode, frame.brokerage, frame.fresh_from_broker, account(frame.account), working, frame.placed
+    )
+
+
+def event(frame: protocol.Event) -> Any:
+    """One event as an input of the gateway's; every frame has one."""
+    match frame:
+        case protocol.OrderEvent():
+            return lean.LeanOrderEvent(
+                frame.n, frame.at, frame.kind, frame.order_id, frame.leg, frame.symbol, frame.status,
+                frame.fill_price, frame.fill_quantity, frame.fee, frame.execution_id, frame.message, frame.tag,
+                frame.lean_id, frame.batch, frame.broker_ids,
+            )  # fmt: skip
+        case protocol.CallReturned():
+            return lean.LeanReturned(
+                frame.n, frame.call, frame.order_id, frame.attempt, frame.ok, frame.status, frame.lean_ids,
+                frame.message, frame.raised, frame.denied, frame.known_here,
+            )  # fmt: skip
+        case protocol.CashMoved():
+            return lean.LeanCashMoved(frame.n, frame.amount, frame.reason)
+        case protocol.MarginCalled():
+            text = ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in frame.orders)
+            return lean.LeanNotice(frame.n, "margin call", "", text)
+        case protocol.Delisted():
+            what = "delisting announced" if frame.warning else "delisted"
+            return lean.LeanNotice(frame.n, what, frame.symbol, "")
+        case protocol.DividendPaid():
+            return lean.LeanNotice(frame.n, "dividend", frame.symbol, str(frame.amount))
+        case protocol.Split():
+            what = "split announced" if frame.warning else "split"
+            return lean.LeanNotice(frame.n, what, frame.symbol, str(frame.factor))
+        case protocol.Notice():
+            return lean.LeanNotice(frame.n, frame.severity, "", f"{frame.code} {frame.text}".strip())
+
+
+def word(out: Any) -> CommandFrame:
+    """An outgoing word of the gateway's as the frame that LEAN's end runs."""
+    match out:
+        case lean.Place(order_id=order_id, attempt=attempt, body=body):
+            legs = tuple(protocol.Leg(leg.symbol, leg.ratio) for leg in body.legs)
+            return protocol.PlaceOrder(
+                order_id, attempt, legs, body.quantity, body.type, body.limit_price, body.stop_price,
+                body.leg_limits, body.time_in_force, body.tag, len(legs) > 1 or body.leg_limits is not None,
+                body.sell_group,
+            )  # fmt: skip
+        case lean.Amend(order_id=order_id, attempt=attempt, generation=generation, change=change):
+            return protocol.AmendOrder(
+                order_id, attempt, generation, change.quantity, change.limit_price, change.stop_price,
+                change.leg_limits, change.tag,
+            )  # fmt: skip
+        case lean.Cancel(order_id=order_id, tag=tag):
+            return protocol.CancelOrder(order_id, tag)
+        case lean.ExerciseWord(exercise_id=exercise_id, symbol=symbol, quantity=quantity, tag=tag):
+            return protocol.Exercise(exercise_id, 1, symbol, quantity, tag)
+        case lean.Query(order_id=order_id, attempt=attempt):
+            return protocol.QueryOrder(order_id, attempt)
+        case lean.MoveCash(amount=amount, reason=reason):
+            return protocol.MoveCash(amount, reason)
+        case _:
+            raise TypeError(f"no frame for a {type(out).__name__}")
+
+
+def listed(view: market.MarketQuotes, frame: protocol.Listing) -> market.MarketQuotes:
+    """The view after securities joined or left. New rows come last and have no quotes; numbers stay what they were."""
+    gone = frozenset(frame.removed)
+    keep = [row for row, security in enumerate(view.securities) if security.number not in gone]
+    known = {view.securities[row].number for row in keep}
+    added = [_security(security) for security in frame.added if security.number not in known]
+    securities = (*(view.securities[row] for row in keep), *added)
+    rows = {security.symbol: row for row, security in enumerate(securities)}
+    blank = np.full(len(added), np.nan)
+
+    def column(values: market.Floats) -> market.Floats:
+        return np.concatenate((values[keep], blank))
+
+    return market.MarketQuotes(
+        view.number, frame.at, view.listing + 1, securities, rows, column(view.bid), column(view.ask),
+        column(view.bid_size), column(view.ask_size), column(view.last), column(view.volume),
+        column(view.open_interest), column(view.changed_at), view.alive, view.open,
+    )  # fmt: skip
+
+
+def _security(security: protocol.Security) -> market.SecuritySeen:
+    return market.SecuritySeen(
+        security.number, security.symbol, security.kind, security.underlying, security.multiplier, security.style,
+        security.settlement, security.tick, security.last_trade, security.settles_at,
+    )  # fmt: skip
+
+
+def stepped(view: market.MarketQuotes, numbers: dict[int, int], frame: protocol.Step) -> market.MarketQuotes:
+    """The view after a step: changed rows replaced, the feed alive for the underlyings that are open.
+
+    `numbers` gives the row of a security's number in this listing (see `row_numbers`).
+    """
+    alive = {**view.alive, **dict.fromkeys(frame.open, frame.at)}
+    quotes = frame.quotes
+    columns = [view.bid, view.ask, view.bid_size, view.ask_size, view.last, view.volume, view.open_interest]
+    changed_at = view.changed_at
+    if quotes.number:
+        at = np.array([numbers[number] for number in quotes.number], dtype=np.intp)
+        fresh = (
+            quotes.bid, quotes.ask, quotes.bid_size, quotes.ask_size, quotes.last, quotes.volume,
+            quotes.open_interest,
+        )  # fmt: skip
+        columns = [_replaced(column, at, values) for column, values in zip(columns, fresh, strict=True)]
+        changed_at = changed_at.copy()
+        changed_at[at] = frame.at.timestamp()
+    return market.MarketQuotes(
+        frame.number, frame.at, view.listing, view.securities, view.rows, *columns, changed_at, alive,
+        frozenset(frame.open),
+    )  # fmt: skip
+
+
+def row_numbers(view: market.MarketQuotes) -> dict[int, int]:
+    """Row by security number, for `stepped`."""
+    return {security.number: row for row, security in enumerate(view.securities)}
+
+
+def _replaced(column: market.Floats, at: Any, values: list[float]) -> market.Floats:
+    column = column.copy()
+    column[at] = values
+    return column
+
+
+def decimal(value: float) -> Decimal:
+    """A float of LEAN's as the decimal that its shortest spelling says."""
+    return Decimal(repr(value))
+
+
+def empty_view(at: dt.datetime) -> market.MarketQuotes:
+    """The view before the first listing."""
+    return market.no_market(at)

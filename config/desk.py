@@ -1,0 +1,54 @@
+"""The desk's rules as the core actors read them: switches and numbers, one immutable value per run.
+
+Made by the daemon from settings; no loading here.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+
+class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rules of the desk are on, with their numbers. Seconds, dollars, fractions of equity."""
+
+    lean_rules: bool = False
+    """True: LEAN alone judges orders (conformance); every switch below is then off."""
+    release_window: int = 8
+    approval_lapse_seconds: float = 5.0
+    default_time_in_force: Literal["day", "gtc"] = "day"
+    market_orders: bool = False
+    tick_rounding: bool = True
+    even_money: bool = True
+    leg_conflict: bool = True
+    cancel_entries_before_close_seconds: float = 15 * 60.0
+    entry_quote_age_seconds: float = 60.0
+    maximum_open_positions: int = 10
+    maximum_order_contracts: int = 10
+    maximum_loss_fraction: Decimal = Decimal("0.02")
+    buying_power_left_fraction: Decimal = Decimal("0.15")
+    daily_loss_fraction: Decimal = Decimal("0.03")
+    daily_loss_level: int = 3
+    automatic_breaker: bool = True
+    maximum_orders_per_day: int = 250
+    orders_reserved_for_exits: int = 50
+    maximum_queue: int = 1000
+    outcome_seconds: float = 10.0
+    reconcile_seconds: float = 5.0
+
+
+#: What `--risk lean` means: nothing of ours changes, delays, refuses or originates an order.
+LEAN_RULES = DeskRules(
+    lean_rules=True,
+    release_window=1_000_000,
+    approval_lapse_seconds=0.0,
+    default_time_in_force="gtc",
+    market_orders=True,
+    tick_rounding=False,
+    even_money=False,
+    leg_conflict=False,
+    cancel_entries_before_close_seconds=0.0,
+    automatic_breaker=False,
+)
