@@ -73,6 +73,7 @@ class Book(msgspec.Struct):
     bodies: dict[str, tuple[OrderBody, str]] = msgspec.field(default_factory=dict)
     owner: dict[str, str] = msgspec.field(default_factory=dict)
     deliveries: dict[int, list[tuple[str, int]]] = msgspec.field(default_factory=dict)
+    closed: dict[str, Decimal] = msgspec.field(default_factory=dict)
 
 
 BOOK_FACTS: tuple[type[Fact], ...] = (BookOpened, OrderQueued, LegFilled, AccountFill, CashMoved, LotsCrossed)
@@ -232,4 +233,5 @@ def _consume(position: Position, symbol: str, quantity: int) -> int:
 def _close_if_empty(book: Book, position: Position) -> None:
     if not position.lots:
         book.realised += position.cash
+        book.closed[position.position_id] = position.cash
         book.positions.pop(position.position_id, None)

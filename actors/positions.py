@@ -1,0 +1,116 @@
+"""Positions: lots and campaigns as the fold of executions, and what they tell when they open, close or are delivered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.messages.book import BOOK_FACTS, EXTERNAL, Book, fold_book
+from actors.messages.lean import AccountFill
+from actors.messages.orders import LegFilled
+from actors.messages.positions import LotsCrossed, PositionAssigned, PositionClosed, PositionOpened
+from actors.options.contracts import Contract, parse_symbol
+from actors.runtime import CoreActor, Decision, Recorded, TimerDue, Write
+
+#: After the expiry date, when every market has booked its expiries (UTC). LEAN does so by 06:00.
+_CROSSING_TIME = dt.time(6, 30, tzinfo=dt.UTC)
+
+
+class PositionsState(msgspec.Struct):
+    """The book, the positions already announced with their campaign, and expired lots that offset each other."""
+
+    book: Book = msgspec.field(default_factory=Book)
+    announced: dict[str, str] = msgspec.field(default_factory=dict)
+    crossings: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
+
+
+class Positions(CoreActor[PositionsState]):
+    """Owner of the book by position. Executions are booked by the fold; decisions only announce."""
+
+    name = "positions"
+    group = "book"
+    folds = (*BOOK_FACTS, PositionOpened, PositionClosed)
+    reacts = (LegFilled, AccountFill)
+
+    def initial(self) -> PositionsState:
+        return PositionsState()
+
+    def evolve(self, state: PositionsState, recorded: Recorded) -> PositionsState:
+        fact = recorded.fact
+        if isinstance(fact, BOOK_FACTS):
+            fold_book(state.book, recorded)
+        match fact:
+            case LegFilled(symbol=symbol) | AccountFill(symbol=symbol) | LotsCrossed(symbol=symbol):
+                self._crossing(state, symbol)
+            case PositionOpened(position_id=position_id, campaign_id=campaign_id):
+                state.announced[position_id] = campaign_id
+            case PositionClosed(position_id=position_id):
+                state.announced.pop(position_id, None)
+            case _:
+                pass
+        return state
+
+    def _crossing(self, state: PositionsState, symbol: str) -> None:
+        """Lots of one contract in several positions that net to nothing: no expiry will ever come for them."""
+        contract = parse_symbol(symbol)
+        if not isinstance(contract, Contract):
+            return
+        state.crossings.pop(f"cross:{symbol}", None)
+        held = any(position.holding(symbol) for position in state.book.positions.values())
+        if held and symbol not in state.book.holdings:
+            after = contract.expiry + dt.timedelta(days=1)
+            state.crossings[f"cross:{symbol}"] = dt.datetime.combine(after, _CROSSING_TIME)
+
+    def due(self, state: PositionsState) -> dict[str, dt.datetime]:
+        return state.crossings
+
+    def decide(self, state: PositionsState, message: Any, now: dt.datetime, market: Any) -> Decision:
+        match message:
+            case Recorded(fact=LegFilled(order_id=order_id)):
+                return Decision(self._announce(state, (state.book.owner[order_id],), order_id))
+            case Recorded(fact=AccountFill() as fill):
+                return Decision(self._delivered(state, fill))
+            case TimerDue(key=key):
+                symbol = key.partition(":")[2]
+                return Decision((Write("account", LotsCrossed(symbol, self._settlement(symbol, market))),))
+        return Decision()
+
+    def _announce(self, state: PositionsState, ids: tuple[str, ...], order_id: str) -> tuple[Write, ...]:
+        writes: list[Write] = []
+        for position_id in ids:
+            position = state.book.positions.get(position_id)
+            stream = f"position/{position_id}"
+            if position is not None and position_id not in state.announced:
+                opened = PositionOpened(position_id, position.campaign_id, order_id)
+                writes.append(Write(stream, opened))
+            if position is None and position_id in state.announced:
+                realised = state.book.closed[position_id]
+                writes.append(Write(stream, PositionClosed(position_id, state.announced[position_id], realised)))
+        return tuple(writes)
+
+    def _delivered(self, state: PositionsState, fill: AccountFill) -> tuple[Write, ...]:
+        touched = [
+            (position_id, quantity)
+            for position_id, quantity in state.book.deliveries.get(fill.lean_id, ())
+            if position_id != EXTERNAL
+        ]
+        writes = [
+            Write(f"position/{position_id}", PositionAssigned(position_id, fill.symbol, quantity, fill.kind))
+            for position_id, quantity in touched
+            if fill.kind in ("assignment", "exercise", "expiry")
+        ]
+        ids = tuple(position_id for position_id in state.announced if position_id not in state.book.positions)
+        return (*writes, *self._announce(state, ids, ""))
+
+    def _settlement(self, symbol: str, market: Any) -> Decimal:
+        """Intrinsic value per share at the underlying's last price, 0 where that is not known."""
+        contract = parse_symbol(symbol)
+        assert isinstance(contract, Contract)
+        spot = None if market is None else market.base.price(contract.underlying)
+        if spot is None:
+            return Decimal(0)
+        sign = 1 if contract.right == "C" else -1
+        return max(Decimal(0), sign * (Decimal(repr(spot)) - contract.strike))
