@@ -335,7 +335,7 @@ class Gateway(CoreActor[GatewayState]):
         kind = "external" if event.kind == "order" else event.kind
         fact = AccountFill(
             origin, kind, event.symbol, event.fill_quantity, event.fill_price, event.fee, event.execution_id,
-            event.lean_id, event.batch, event.message, exercise_id,
+            event.lean_id, event.batch, event.message, exercise_id, event.settlement,
         )  # fmt: skip
         return (Write("account", fact),)
 

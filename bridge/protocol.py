@@ -101,6 +101,7 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     order_type: str = ""
     limit_price: Decimal | None = None
     in_the_money: bool = False
+    settlement: Decimal = Decimal(0)
 
 
 class CallReturned(msgspec.Struct, frozen=True, array_like=True, tag=True):

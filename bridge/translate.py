@@ -58,7 +58,7 @@ def event(frame: protocol.Event) -> Any:
             return lean.LeanOrderEvent(
                 frame.n, frame.at, frame.kind, frame.order_id, frame.leg, frame.symbol, frame.status,
                 frame.fill_price, frame.fill_quantity, frame.fee, frame.execution_id, frame.message, frame.tag,
-                frame.lean_id, frame.batch, frame.broker_ids,
+                frame.lean_id, frame.batch, frame.broker_ids, frame.settlement,
             )  # fmt: skip
         case protocol.CallReturned():
             return lean.LeanReturned(

@@ -139,11 +139,12 @@ def position_of(book: Book, order_id: str) -> str:
 
 
 def _book_account_fill(book: Book, recorded: Recorded, fact: AccountFill) -> None:
-    _pay(book, fact.symbol, fact.quantity, fact.price, fact.fee)
+    price = fact.price + fact.settlement
+    _pay(book, fact.symbol, fact.quantity, price, fact.fee)
     for position_id, quantity in _shares_of(book, fact):
         position = _move(book, recorded, position_id, "", fact.symbol, quantity, fact.price)
         fee = fact.fee * quantity / fact.quantity
-        _pay_position(position, fact.symbol, quantity, fact.price, fee)
+        _pay_position(position, fact.symbol, quantity, price, fee)
         if fact.kind in ("assignment", "exercise", "expiry"):
             position.delivered = True
         _close_if_empty(book, position)

@@ -101,6 +101,7 @@ class LeanOrderEvent(msgspec.Struct, frozen=True, tag=True):
     lean_id: int
     batch: int
     broker_ids: tuple[str, ...]
+    settlement: Decimal = Decimal(0)
 
 
 class LeanReturned(msgspec.Struct, frozen=True, tag=True):
@@ -235,7 +236,10 @@ class AccountSeen(Fact, frozen=True, array_like=True):
 
 
 class AccountFill(Fact, frozen=True, array_like=True):
-    """An execution that no order of ours asked for: assignment, exercise, expiry, margin call, a trade by hand."""
+    """An execution that no order of ours asked for: assignment, exercise, expiry, margin call, a trade by hand.
+
+    `settlement` is the cash a share that a cash-settled contract paid, beside its `price` of 0.
+    """
 
     KIND: ClassVar[str] = "lean.AccountFill"
     origin: Origin
@@ -249,6 +253,7 @@ class AccountFill(Fact, frozen=True, array_like=True):
     batch: int
     message: str
     exercise_id: str = ""
+    settlement: Decimal = Decimal(0)
 
 
 class CashMoved(Fact, frozen=True, array_like=True):
