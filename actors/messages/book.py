@@ -14,7 +14,7 @@ from actors.messages.lean import AccountFill, BookOpened, CashMoved
 from actors.messages.orders import LegFilled, OrderBody, OrderQueued
 from actors.messages.positions import LotsCrossed
 from actors.options.contracts import is_option, multiplier_of
-from actors.runtime._facts import Fact, Recorded
+from actors.runtime import Fact, Recorded
 
 #: Where executions land that touch no lot of ours.
 EXTERNAL = "external"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.runtime._facts import Command, Fact
+from actors.runtime import Command, Fact
 
 #: Levels by effect (0 to 5), as the desk names them.
 LEVELS = ("normal", "caution", "no-entry", "reduce-only", "flatten", "hard stop")

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.messages.common import Origin
 from actors.messages.orders import Amendment, OrderBody, OrderLeg
-from actors.runtime._facts import Command, Fact
+from actors.runtime import Command, Fact
 
 ExecutionKind = Literal["order", "assignment", "exercise", "expiry", "margin_call", "external"]
 

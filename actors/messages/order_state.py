@@ -43,7 +43,7 @@ from actors.messages.orders import (
     SendWithheld,
     UnknownSettled,
 )
-from actors.runtime._facts import Recorded
+from actors.runtime import Recorded
 
 State = Literal[
     "queued", "released", "approved", "sent", "accepted", "partially_filled", "pending_cancel", "unknown",

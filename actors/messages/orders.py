@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from actors.messages.common import Effect, Evidence, Origin, Reason, RiskClass
-from actors.runtime._facts import Command, Fact
+from actors.runtime import Command, Fact
 
 OrderType = Literal["market", "limit", "stop", "market_on_close"]
 TimeInForce = Literal["day", "gtc"]

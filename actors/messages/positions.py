@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import ClassVar
 
-from actors.runtime._facts import Fact
+from actors.runtime import Fact
 
 
 class PositionOpened(Fact, frozen=True, array_like=True):

@@ -1,0 +1,51 @@
+"""The kernel: a deterministic core over a journal. It knows nothing of trading."""
+
+from actors.runtime._actor import (
+    CoreActor,
+    Group,
+    Guard,
+    Issued,
+    JobDone,
+    Output,
+    TimerDue,
+    ViewChanged,
+)
+from actors.runtime._core import Core
+from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal, Write
+from actors.runtime._journal import (
+    Batch,
+    CommandRow,
+    Head,
+    Journal,
+    JournalConflict,
+    JournalCorrupt,
+    JournalError,
+    JournalFull,
+    JournalLocked,
+    JournalReadOnly,
+    Row,
+)
+from actors.runtime._memory import GENESIS, MemoryJournal, link
+from actors.runtime._tape import Entry, MemoryTape, Tape, replay
+from actors.runtime._view import Derive, View
+from actors.runtime._words import (
+    ActorFailed,
+    Answer,
+    Busy,
+    CommandConflict,
+    CommandFailed,
+    DeadLetter,
+    FactSkipped,
+    GuardRefused,
+    SkipFact,
+    Started,
+    Telemetry,
+)
+
+__all__ = [
+    "GENESIS", "ActorFailed", "Answer", "Batch", "Busy", "Command", "CommandConflict", "CommandFailed", "CommandRow",
+    "Core", "CoreActor", "DeadLetter", "Decision", "Derive", "Entry", "Fact", "FactSkipped", "Group", "Guard",
+    "GuardRefused", "Head", "Issued", "JobDone", "Journal", "JournalConflict", "JournalCorrupt", "JournalError",
+    "JournalFull", "JournalLocked", "JournalReadOnly", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal",
+    "Row", "SkipFact", "Started", "Tape", "Telemetry", "TimerDue", "View", "ViewChanged", "Write", "link", "replay",
+]  # fmt: skip

@@ -15,10 +15,9 @@ Group = Literal["safety", "book", "trading", "service"]
 
 
 class TimerDue(msgspec.Struct, frozen=True):
-    """A timer that `due` named has come. `count` is how many periods passed since it was last seen (1 or more)."""
+    """A timer that `due` named has come."""
 
     key: str
-    count: int = 1
 
 
 class ViewChanged(msgspec.Struct, frozen=True):
@@ -81,6 +80,10 @@ class CoreActor(Generic[State]):
         Pure: reads `state` and `market`, changes neither. Raises Refusal to refuse a command.
         """
         return Decision()
+
+    def reply(self, issued: Issued, facts: tuple[Recorded, ...]) -> Any:
+        """The reply to a command that was taken, from the facts that its decision wrote: so a repeat gets the same."""
+        return facts
 
     def due(self, state: State) -> Mapping[str, dt.datetime]:
         """The timers that this state implies: key to instant. Derived, so that no crash loses one.

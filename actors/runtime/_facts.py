@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -18,6 +18,11 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     KIND: ClassVar[str] = ""
     SCHEMA: ClassVar[int] = 1
     HOST: ClassVar[bool] = False
+
+    @classmethod
+    def upcast(cls, schema: int, body: bytes) -> Self:
+        """A fact of this kind from a body of an older schema. Kinds that changed override it."""
+        raise ValueError(f"{cls.KIND} has schema {cls.SCHEMA} and can't read schema {schema}")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -47,10 +52,9 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a turn wants: facts to append, all or none, and what to answer to a command."""
+    """What a turn wants: facts to append, all or none."""
 
     writes: tuple[Write, ...] = ()
-    reply: Any = None
 
 
 class Refusal(Exception):

@@ -1,0 +1,44 @@
+"""The market view as the core owns it: numbered, immutable, with what registered functions derive from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+#: `derive(previous derived, base, now) -> derived`. Pure.
+DeriveFunction = Callable[[Any, Any, dt.datetime], Any]
+
+
+class Derive(msgspec.Struct, frozen=True):
+    """A registered derivation. An eager one runs for every view, so that its memory has no holes; a lazy one on first
+    read, with what it gave the last time it ran as `previous`."""
+
+    name: str
+    function: DeriveFunction
+    eager: bool = False
+
+
+class View:
+    """One numbered view. `base` is whatever the market's edge made; `derived(name)` is computed once and kept."""
+
+    __slots__ = ("_cache", "_functions", "_memory", "at", "base", "number")
+
+    def __init__(
+        self, number: int, at: dt.datetime, base: Any, functions: Mapping[str, DeriveFunction], memory: dict[str, Any]
+    ) -> None:
+        self.number = number
+        self.at = at
+        self.base = base
+        self._functions = functions
+        self._memory = memory
+        self._cache: dict[str, Any] = {}
+
+    def derived(self, name: str) -> Any:
+        """What the function registered under `name` derives from this view. Raises KeyError where there is none."""
+        if name not in self._cache:
+            value = self._functions[name](self._memory.get(name), self.base, self.at)
+            self._cache[name] = self._memory[name] = value
+        return self._cache[name]

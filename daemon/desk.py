@@ -1,0 +1,37 @@
+"""Which actors, guards and derivations make the desk: one list, used by replay, daemon and tests alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.breaker import Breaker
+from actors.gateway import Gateway
+from actors.guards import HaltGuard, OrderTableGuard
+from actors.messages import lean, orders, positions
+from actors.orders import Orders
+from actors.performance import Performance
+from actors.positions import Positions
+from actors.risk import Risk
+from actors.runtime import Core, Fact, Journal
+from actors.volatility import DERIVATIONS, Volatility
+from config.calendar import Sessions
+from config.desk import DeskRules
+
+#: Kinds that nobody folds but everybody may read.
+_TOLD: tuple[type[Fact], ...] = (
+    lean.AccountSeen, lean.Anomaly, lean.CashWanted, lean.EventSeen, lean.EventUnreadable, lean.Reconciled,
+    lean.SessionClosed, lean.SessionOpened, orders.AllCanceled, orders.AmendWanted, orders.CancelWanted,
+    orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.OrderWanted,
+    positions.LotsCrossed, positions.PositionAssigned, positions.VolatilityObserved,
+)  # fmt: skip
+
+
+def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = None, **options: Any) -> Core:
+    """A core with the whole desk over a journal, not yet started. `options` go to Core."""
+    actors = (
+        Orders(rules, sessions), Risk(rules), Gateway(rules), Breaker(rules), Positions(), Volatility(sessions),
+        Performance(),
+    )  # fmt: skip
+    return Core(
+        actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options
+    )
