@@ -1,0 +1,102 @@
+"""`callboard replay`: a LEAN data folder through the whole system in lock-step, with a report."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import msgspec
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="play a LEAN data folder through the whole system in lock-step",
+        description="Plays real option data through orders, risk, gateway and positions in lock-step, and reports what was "
+        "booked. The same inputs give the same journal, byte for byte.",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder in LEAN's layout")
+    parser.add_argument("--underlying", action="append", default=[], metavar="U", help="stock or index; may be repeated")
+    parser.add_argument(
+        "--subscribe", action="append", default=[], metavar="F",
+        help="contracts, e.g. 'GOOG:weeklys,strikes=-30..30,days=0..60'; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--from", dest="first", type=_date, required=True, metavar="D", help="first date")
+    parser.add_argument("--to", dest="last", type=_date, required=True, metavar="D", help="last date, inclusive")
+    parser.add_argument("--cash", type=_money, default=Decimal(100000), metavar="X", help="dollars at the start (100000)")
+    parser.add_argument("--fills", choices=("lean",), default="lean", help="how orders fill (lean)")
+    parser.add_argument("--risk", choices=("lean", "default"), default="lean", help="whose rules judge orders (lean)")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="JSON lines: what is done and when")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal there; it must not exist")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report there, and a page beside it")
+    parser.add_argument("--json", action="store_true", help="print the report to standard output")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the replay. 0: it ended and the book is LEAN's; 1: it failed or the books differ; 2: bad input."""
+    from daemon.replay import ReplayError, ReplayRequest, ScriptError, page, replay
+
+    if args.last < args.first:
+        print(f"callboard replay: --to {args.last} is before --from {args.first}", file=sys.stderr)
+        return 2
+    request = ReplayRequest(
+        data=args.data, underlyings=tuple(args.underlying), subscribe=tuple(args.subscribe), first=args.first,
+        last=args.last, cash=args.cash, risk=args.risk, script=args.script, journal=args.journal,
+    )  # fmt: skip
+    shown = -1.0
+
+    def progress(at: dt.datetime, steps: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= 0.5:
+            shown = now
+            print(f"\r{at:%Y-%m-%d %H:%M}Z  {steps} steps", end="", file=sys.stderr, flush=True)
+
+    watched = not args.quiet and sys.stderr.isatty()
+    try:
+        report = replay(request, progress if watched else None)
+    except (ReplayError, ScriptError, ValueError, FileNotFoundError) as error:
+        print(f"callboard replay: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if watched:
+            print(file=sys.stderr)
+    body = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    if args.report is not None:
+        args.report.write_bytes(body + b"\n")
+        title = f"{', '.join(args.underlying)} {args.first} to {args.last}"
+        args.report.with_suffix(".html").write_text(page(report, title))
+    if args.json:
+        sys.stdout.write(body.decode() + "\n")
+    else:
+        states = ", ".join(f"{len(rows)} {state}" for state, rows in sorted(report.orders.items())) or "no orders"
+        print(f"{report.steps} steps in {report.seconds:.2f} s; {states}; {len(report.fills)} fills")
+        print(f"cash {report.final.cash}, value {report.final.value}, fees {report.final.fees}")
+        for difference in report.final.differences:
+            print(f"differs from lean: {difference}")
+        print(f"journal hash {report.journal_hash}")
+    return 0 if report.final.agrees else 1
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2015-12-24") from None
+
+
+def _money(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount") from None
+    if not value.is_finite() or value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of 0 or more")
+    return value
