@@ -182,7 +182,7 @@ class Gateway(CoreActor[GatewayState]):
             case LeanConnected():
                 return Decision(self._connected(state, message))
             case LeanDisconnected(reason=reason):
-                return Decision((Write(STREAM, SessionClosed(state.session, reason)),) if state.connected else ())
+                return Decision((Write("session", SessionClosed(state.session, reason)),) if state.connected else ())
             case Issued(command=TransferCash() as command, principal=principal):
                 if command.amount == 0:
                     raise Refusal("invalid", "a transfer of 0 moves nothing")
@@ -393,7 +393,7 @@ class Gateway(CoreActor[GatewayState]):
         opened = SessionOpened(
             number, hello.session, hello.mode, hello.brokerage, hello.fresh_from_broker, hello.account, hello.orders
         )
-        writes = [Write(STREAM, opened)]
+        writes = [Write("session", opened)]
         if not state.book.opened:
             writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings)))
         listed = {order.order_id for order in hello.orders}

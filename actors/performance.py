@@ -36,7 +36,7 @@ class Performance(CoreActor[PerformanceState]):
     name = "performance"
     group = "service"
     folds = (*BOOK_FACTS, EquityMarked)
-    views = True
+    views = False
 
     def initial(self) -> PerformanceState:
         return PerformanceState()

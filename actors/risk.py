@@ -30,7 +30,7 @@ from actors.messages.orders import (
     order_stream,
 )
 from actors.messages.positions import EquityMarked
-from actors.options.contracts import is_option, multiplier_of
+from actors.options.contracts import Contract, is_option, multiplier_of, parse_symbol
 from actors.options.payoff import UNLIMITED, Leg, payoff
 from actors.options.reducing import WorkingOrder, is_reducing
 from actors.runtime import CoreActor, Decision, Recorded, Write
@@ -150,7 +150,9 @@ class Risk(CoreActor[RiskState]):
             if other.order_id != order.order_id and other.body.position_id == body.position_id
         ]
         quantities = {leg.symbol: leg.ratio * body.quantity - order.filled[i] for i, leg in enumerate(body.legs)}
-        return is_reducing(position.holdings, quantities, others).reducing
+        return is_reducing(
+            position.holdings, quantities, others, legs_fill_apart=self._rules.legs_fill_apart
+        ).reducing
 
     def _reasons(
         self, state: RiskState, order: Order, body: OrderBody, reducing: bool, reserved: Decimal | None,
@@ -287,8 +289,6 @@ def _reservation(body: OrderBody) -> tuple[Decimal | None, RiskClass]:
 
 
 def _width(body: OrderBody) -> Decimal:
-    from actors.options.contracts import Contract, parse_symbol
-
     contracts = [parse_symbol(leg.symbol) for leg in body.legs]
     strikes = [contract.strike for contract in contracts if isinstance(contract, Contract)]
     return (max(strikes) - min(strikes)) * 100 if strikes else Decimal(0)

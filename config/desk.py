@@ -20,6 +20,7 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     approval_lapse_seconds: float = 5.0
     default_time_in_force: Literal["day", "gtc"] = "day"
     market_orders: bool = False
+    legs_fill_apart: bool = True
     tick_rounding: bool = True
     even_money: bool = True
     leg_conflict: bool = True
@@ -46,6 +47,7 @@ LEAN_RULES = DeskRules(
     approval_lapse_seconds=0.0,
     default_time_in_force="gtc",
     market_orders=True,
+    legs_fill_apart=False,
     tick_rounding=False,
     even_money=False,
     leg_conflict=False,

@@ -143,7 +143,7 @@ class Core:
             self._fold(self.decode(row))
         self._commands = {row.id: row for row in self._journal.commands()}
         self._now = now
-        self._append(_STREAM, Started(head.seq, head.chain), now, 0)
+        self._append("host", Started(head.seq, head.chain), now, 0)
         self._settle(now, None)
 
     def decode(self, row: Row) -> Recorded:

@@ -12,7 +12,7 @@ from actors.runtime._journal import Batch, CommandRow, Head, JournalConflict, Jo
 #: What the chain starts from.
 GENESIS = bytes(32)
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 def link(chain: bytes, row: Row) -> bytes:

@@ -83,7 +83,8 @@ class HoldingRow(msgspec.Struct):
 
 
 class Final(msgspec.Struct):
-    """The end: our cash, value at LEAN's prices, holdings; `agrees` tells whether LEAN's account is the same."""
+    """The end: our cash, value at LEAN's prices, holdings; `agrees` tells whether LEAN's account is the same, whose own
+    value is `lean_value`."""
 
     cash: Decimal
     value: Decimal | None
@@ -92,6 +93,7 @@ class Final(msgspec.Struct):
     holdings: list[HoldingRow]
     agrees: bool
     differences: list[str]
+    lean_value: Decimal | None = None
 
 
 class Report(msgspec.Struct):

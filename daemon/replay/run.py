@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from actors.messages.market import MarketQuotes
-from actors.runtime import Core, Refusal
+from actors.options.lean_margin import lean_initial_margin, lean_margin_used
+from actors.runtime import Core, Journal, MemoryJournal, Recorded, Refusal, Tape
 from bridge import protocol, translate
+from bridge.paper import Market
+from bridge.paper.data import Feed, LeanFolder, MarketHours, parse_filter
+from config.calendar import ExchangeSessions
+from config.desk import LEAN_RULES, DeskRules
 from daemon.desk import desk_core
+from daemon.journal import JournalHash
 from daemon.replay.report import Report, ReportFold
-from daemon.replay.script import ScriptLine, symbols_of
+from daemon.replay.script import ScriptLine, parse_script, read_script, symbols_of
 
 Progress = Callable[[dt.datetime, int], None]
 
@@ -40,7 +47,7 @@ class LockStep:
         self._fold = fold
         self._view: MarketQuotes | None = None
         self._rows: dict[int, int] = {}
-        self._now: dt.datetime | None = None
+        self._now = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         self.steps = 0
         self.final: protocol.Account | None = None
 
@@ -61,6 +68,10 @@ class LockStep:
                     self._step(frame)
                     if progress is not None:
                         progress(frame.at, self.steps)
+                case protocol.Events():
+                    # The end of a step: amends and cancels take effect, and what they cause may still be sent.
+                    self._tell(frame.events, frame.account, self._now)
+                    self._rounds(self._now)
                 case protocol.Goodbye():
                     self._goodbye(frame)
                     return
@@ -120,6 +131,80 @@ class LockStep:
             order_id = getattr(line.command, "order_id", "")
             what = type(line.command).__name__
             self._fold.refused_command(line.at, line.id, what, order_id, "the run ended before its time")
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to replay; the fields are the verb's options. `script_text` is used where there is no file."""
+
+    data: Path
+    first: dt.date
+    last: dt.date
+    underlyings: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    cash: Decimal = Decimal(100000)
+    risk: Literal["lean", "default"] = "lean"
+    script: Path | None = None
+    script_text: str | None = None
+    journal: Path | None = None
+    seed: int | None = None
+
+
+def replay(request: ReplayRequest, progress: Progress | None = None, tape: Tape | None = None) -> Report:
+    """Run one replay to its end. Raises ReplayError, ScriptError or the data side's errors for input it can't use.
+
+    `seed` picks another interleaving of reactions (for tests: the book must be the same).
+    """
+    began = time.perf_counter()
+    rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=False)
+    lines = _script(request, rules)
+    symbols = dict.fromkeys(symbol for line in lines for symbol in symbols_of(line.command))
+    hours = MarketHours.load(request.data)
+    feed = Feed(
+        LeanFolder(request.data), hours, request.first, request.last, underlyings=request.underlyings,
+        chains=tuple(parse_filter(text) for text in request.subscribe), symbols=symbols,
+    )  # fmt: skip
+    if not feed.underlyings:
+        raise ReplayError("nothing to play: name an underlying, a subscription, or a script with legs")
+    market = Market(feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin)
+    journal: Journal = MemoryJournal()
+    fold = ReportFold()
+    hasher = JournalHash()
+
+    def record(recorded: Recorded) -> None:
+        fold.add(recorded)
+        hasher.add(recorded)
+
+    try:
+        sessions = ExchangeSessions() if request.risk == "default" else None
+        pick = None if request.seed is None else random.Random(request.seed).randrange
+        core = desk_core(journal, rules, sessions, on_record=record, elapsed=time.perf_counter, tape=tape, pick=pick)
+        core.start(dt.datetime.combine(request.first, dt.time(), dt.UTC))
+        play = LockStep(market, core, lines, fold)
+        play.run(progress)
+    finally:
+        journal.close()
+    report = fold.report(_notes(request))
+    if play.final is not None:
+        report.final.lean_value = play.final.value
+    report.journal_hash = hasher.hexdigest()
+    report.steps = play.steps
+    report.seconds = round(time.perf_counter() - began, 3)
+    return report
+
+
+def _script(request: ReplayRequest, rules: DeskRules) -> list[ScriptLine]:
+    if request.script_text is not None:
+        return parse_script(request.script_text, "script", rules.default_time_in_force)
+    if request.script is not None:
+        return read_script(request.script, rules.default_time_in_force)
+    return []
+
+
+def _notes(request: ReplayRequest) -> list[str]:
+    notes = ["fills are lean's default backtest: optimistic; assignment is simplistic; am settlement is wrong, as in lean"]
+    if request.risk == "lean":
+        notes.append("lean's rules alone judged the orders: the desk's own were off")
+    return notes
 
 
 def _wire(frame: protocol.Frame) -> protocol.ToDaemon:

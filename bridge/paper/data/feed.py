@@ -43,6 +43,11 @@ class Feed:
         self._subscribed: dict[str, None] = {}
         self._begun = False
 
+    @property
+    def underlyings(self) -> tuple[str, ...]:
+        """Stocks and indexes of this run."""
+        return tuple(self._underlyings)
+
     def __iter__(self) -> Iterator[Instant]:
         for date in dates(self._first, self._last):
             yield from self._midnight(date)

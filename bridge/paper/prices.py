@@ -1,0 +1,67 @@
+"""The market's running state by security: last bars, prices as LEAN keeps them. Numbers only, no orders."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from bridge.paper.bars import QuoteBar, TradeBar, Update
+
+_NAN = float("nan")
+#: LEAN takes prices older than this for stale.
+STALE = dt.timedelta(hours=1)
+
+
+class Prices:
+    """Last known values of one security. `price` is LEAN's: the last trade's close where trade and quote end together,
+    else the newer of last trade and middle of the quote (one side alone where the other is missing)."""
+
+    __slots__ = (
+        "ask", "ask_size", "bid", "bid_size", "last", "open_interest", "price", "quote", "quoted_at", "trade",
+        "traded_at", "volume",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.quote: QuoteBar | None = None
+        self.trade: TradeBar | None = None
+        self.quoted_at: dt.datetime | None = None
+        self.traded_at: dt.datetime | None = None
+        self.bid = self.ask = self.last = self.open_interest = _NAN
+        self.bid_size = self.ask_size = self.volume = 0.0
+        self.price = 0.0
+
+    def update(self, at: dt.datetime, update: Update) -> None:
+        """Take the bars that ended at `at`. A side without a quote keeps its last price, as in LEAN's cache."""
+        quote, trade = update
+        if quote is not None:
+            self.quote, self.quoted_at = quote, at
+            bid, ask = quote.bid_close, quote.ask_close
+            if bid == bid:
+                self.bid = bid
+            if ask == ask:
+                self.ask = ask
+            self.bid_size, self.ask_size = quote.bid_size, quote.ask_size
+            if trade is None:
+                self.price = _middle(bid, ask)
+        if trade is not None:
+            self.trade, self.traded_at = trade, at
+            self.last = self.price = trade.close
+            self.volume += trade.volume
+
+    @property
+    def updated_at(self) -> dt.datetime | None:
+        """When a bar of either kind last came."""
+        if self.quoted_at is None or self.traded_at is None:
+            return self.quoted_at or self.traded_at
+        return max(self.quoted_at, self.traded_at)
+
+    def new_day(self) -> None:
+        """The day's volume starts anew."""
+        self.volume = 0.0
+
+
+def _middle(bid: float, ask: float) -> float:
+    if bid != bid:
+        return ask
+    if ask != ask:
+        return bid
+    return (bid + ask) / 2
