@@ -30,18 +30,20 @@ class Prices:
         self.price = 0.0
 
     def update(self, at: dt.datetime, update: Update) -> None:
-        """Take the bars that ended at `at`. A side without a quote keeps its last price, as in LEAN's cache."""
+        """Take the bars that ended at `at`. A side without a quote keeps its last bar whole, as LEAN's feed fills it."""
         quote, trade = update
         if quote is not None:
+            last = self.quote
+            if last is not None and quote.bid_close != quote.bid_close:
+                quote = QuoteBar(*last[:5], *quote[5:])
+            if last is not None and quote.ask_close != quote.ask_close:
+                quote = QuoteBar(*quote[:5], *last[5:])
             self.quote, self.quoted_at = quote, at
-            bid, ask = quote.bid_close, quote.ask_close
-            if bid == bid:
-                self.bid = bid
-            if ask == ask:
-                self.ask = ask
+            self.bid, self.ask = quote.bid_close, quote.ask_close
             self.bid_size, self.ask_size = quote.bid_size, quote.ask_size
-            if trade is None:
-                self.price = _middle(bid, ask)
+            middle = _middle(self.bid, self.ask)
+            if trade is None and middle == middle:
+                self.price = middle
         if trade is not None:
             self.trade, self.traded_at = trade, at
             self.last = self.price = trade.close
