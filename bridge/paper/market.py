@@ -199,7 +199,7 @@ class Market:
     def _prices_of(self, symbol: str) -> Prices:
         prices = self._prices.get(symbol)
         if prices is None:
-            prices = self._prices[symbol] = Prices()
+            prices = self._prices[symbol] = Prices(quoted=is_option(symbol))
         return prices
 
     def _end_of_step(self) -> None:
@@ -208,6 +208,7 @@ class Market:
         for what, order, leg in asked:
             if what == "update" and order.working:
                 self._tell(order, leg, "update_submitted")
+                self._try(order)
             if what == "cancel" and order.working:
                 order.status = "canceled"
                 self._working.pop(order.order_id, None)
@@ -220,8 +221,10 @@ class Market:
     def _scan(self) -> None:
         """Resting orders in the order in which they were placed."""
         for order in list(self._working.values()):
-            if not all(leg.symbol in self._open for leg in order.legs):
-                continue
+            self._try(order)
+
+    def _try(self, order: PaperOrder) -> None:
+        if all(leg.symbol in self._open for leg in order.legs):
             prices = self._fill_prices(order)
             if prices is not None:
                 self._fill(order, prices)

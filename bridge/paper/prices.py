@@ -12,15 +12,16 @@ STALE = dt.timedelta(hours=1)
 
 
 class Prices:
-    """Last known values of one security. `price` is LEAN's: the last trade's close where trade and quote end together,
-    else the newer of last trade and middle of the quote (one side alone where the other is missing)."""
+    """Last known values of one security. `price` is LEAN's: the newer of last trade and middle of the quote (one side
+    alone where the other is missing); where both end together the quote for options (`quoted`), the trade for others."""
 
     __slots__ = (
-        "ask", "ask_size", "bid", "bid_size", "last", "open_interest", "price", "quote", "quoted_at", "trade",
-        "traded_at", "volume",
+        "ask", "ask_size", "bid", "bid_size", "last", "open_interest", "price", "quote", "quoted", "quoted_at",
+        "trade",        "traded_at", "volume",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, quoted: bool) -> None:
+        self.quoted = quoted
         self.quote: QuoteBar | None = None
         self.trade: TradeBar | None = None
         self.quoted_at: dt.datetime | None = None
@@ -42,11 +43,13 @@ class Prices:
             self.bid, self.ask = quote.bid_close, quote.ask_close
             self.bid_size, self.ask_size = quote.bid_size, quote.ask_size
             middle = _middle(self.bid, self.ask)
-            if trade is None and middle == middle:
+            if middle == middle and (trade is None or self.quoted):
                 self.price = middle
         if trade is not None:
             self.trade, self.traded_at = trade, at
-            self.last = self.price = trade.close
+            self.last = trade.close
+            if quote is None or not self.quoted:
+                self.price = trade.close
             self.volume += trade.volume
 
     @property
