@@ -1,0 +1,54 @@
+"""The `callboard` command: verbs live in modules of their own and are imported only when named."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+
+OK, FAILED, USAGE, UNREACHABLE, REFUSED, NOT_FOUND, CONFLICT, UNKNOWN = range(8)
+CHECK_FAILED = 64
+CONFIGURATION = 78
+
+VERBS = ("doctor", "journal", "replay")
+"""Verbs in the order of the help; one without a module in this package is left out."""
+
+_EPILOG = """exit codes:
+  0 ok   1 failed   2 usage   3 unreachable   4 refused   5 not found
+  6 conflict   7 outcome unknown   64 check failed   78 configuration"""
+
+
+def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The parser with the given verbs; imports their modules."""
+    parser = argparse.ArgumentParser(
+        prog="callboard",
+        description="An options-trading daemon beside QuantConnect LEAN.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb in verbs:
+        name = f"{__name__}.{verb}"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name).add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code; argparse leaves with 2 on wrong usage."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    named = (given[0],) if given and given[0] in VERBS else VERBS
+    parser = build_parser(named)
+    args = parser.parse_args(given)
+    if args.version:
+        from importlib.metadata import version
+
+        print(f"callboard {version('callboard')}")
+        return OK
+    if args.verb is None:
+        parser.print_help()
+        return USAGE
+    return args.run(args)

@@ -1,0 +1,38 @@
+"""`callboard doctor`: whether this installation would import its own packages."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+PACKAGES = ("actors", "algorithm", "bridge", "config", "daemon")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser("doctor", help="look for foreign packages that hide ours")
+    parser.set_defaults(run=run)
+
+
+def foreign_packages(home: Path, path: Sequence[str] | None = None) -> dict[str, str]:
+    """Packages of ours that an import would not take from `home`, with the place found (or `not found`)."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        spec = PathFinder.find_spec(name, list(path) if path is not None else None)
+        places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+        if not any(Path(place).resolve() == (home / name).resolve() for place in places):
+            found[name] = places[0] if places else "not found"
+    return found
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: every package is ours; 64: one is hidden or missing."""
+    home = Path(__file__).resolve().parents[2]
+    foreign = foreign_packages(home)
+    for name, place in foreign.items():
+        print(f"{name}: expected {home / name}, an import finds {place}")
+    if not foreign:
+        print(f"packages come from {home}")
+    return 64 if foreign else 0
