@@ -19,6 +19,7 @@ check:
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
 	.venv/bin/lint-imports
+	$(PY) tools/lints.py
 
 demo:
 	mkdir -p out

@@ -36,7 +36,7 @@ class Performance(CoreActor[PerformanceState]):
     name = "performance"
     group = "service"
     folds = (*BOOK_FACTS, EquityMarked)
-    views = False
+    views = True
 
     def initial(self) -> PerformanceState:
         return PerformanceState()
@@ -74,7 +74,7 @@ class Performance(CoreActor[PerformanceState]):
         """Cash plus holdings at their marks, in dollars, and the part of the holdings' value on flagged marks."""
         total = flagged = 0.0
         if book.holdings:
-            marks, rows = market.derived("marks"), market.base.rows
+            marks, rows = market.derived("chain"), market.base.rows
             for symbol, quantity in book.holdings.items():
                 row = rows.get(symbol)
                 mark = float("nan") if row is None else float(marks.value[row])

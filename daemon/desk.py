@@ -13,6 +13,7 @@ from actors.performance import Performance
 from actors.positions import Positions
 from actors.risk import Risk
 from actors.runtime import Core, Fact, Journal
+from actors.volatility import DERIVATIONS, Volatility
 from config.calendar import Sessions
 from config.desk import DeskRules
 
@@ -28,9 +29,9 @@ _TOLD: tuple[type[Fact], ...] = (
 def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = None, **options: Any) -> Core:
     """A core with the whole desk over a journal, not yet started. `options` go to Core."""
     actors = (
-        Orders(rules, sessions), Risk(rules), Gateway(rules), Breaker(rules), Positions(),
+        Orders(rules, sessions), Risk(rules), Gateway(rules), Breaker(rules), Positions(), Volatility(sessions),
         Performance(),
     )  # fmt: skip
     return Core(
-        actors, journal, guards=(OrderTableGuard(), HaltGuard()), kinds=_TOLD, **options
+        actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options
     )

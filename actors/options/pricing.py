@@ -1,0 +1,237 @@
+"""Black-76 on forwards, vectorised over a chain: prices, greeks, implied volatility, forwards from parity. float64.
+
+Per-share values with the time in years; `Greeks` are in the desk's units per share (see its docstring). No clock: times come in.
+Source: F. Black, The pricing of commodity contracts, Journal of Financial Economics 3 (1976).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_SQRT_2PI = float(np.sqrt(2 * np.pi))
+_YEAR_MINUTES = 365 * 24 * 60
+_TINY = 1e-12
+
+
+class Greeks(msgspec.Struct, frozen=True, eq=False):
+    """Price and sensitivities per share, arrays of one shape.
+
+    delta: shares per share (spot delta, through the forward's growth where `forward_delta` is False); gamma: delta per $1;
+    vega: $ per volatility point (0.01); theta: $ per calendar day (negative for what decays); rho: $ per 1 % of rate.
+    """
+
+    price: Floats
+    delta: Floats
+    gamma: Floats
+    vega: Floats
+    theta: Floats
+    rho: Floats
+
+
+class Curvature(msgspec.Struct, frozen=True, eq=False):
+    """Second-order sensitivities per share: vanna is delta per volatility point, volga vega per volatility point, charm
+    delta per calendar day."""
+
+    vanna: Floats
+    volga: Floats
+    charm: Floats
+
+
+def years(now: dt.datetime, settles_at: dt.datetime) -> float:
+    """Time to a fixing in years, ACT/365 to the minute; 0 once it is past. Both aware."""
+    return max(0.0, (settles_at - now).total_seconds() // 60 / _YEAR_MINUTES)
+
+
+def discount(rate: ArrayLike, time: ArrayLike) -> Floats:
+    """The value now of one dollar after `time` years at a continuously compounded rate, which may be negative."""
+    return np.exp(-np.asarray(rate, dtype=np.float64) * np.asarray(time, dtype=np.float64))
+
+
+def forward_from_parity(strikes: ArrayLike, calls: ArrayLike, puts: ArrayLike, factor: float) -> float:
+    """The forward that put-call parity implies, dollars per share: the median of K + (C - P) / discount over the strikes
+    nearest to the money, so that dividends and borrow fall out. NaN where no strike has both sides.
+
+    `strikes`, `calls`, `puts` are arrays of one length (mids, NaN for none), `factor` the discount factor to expiry.
+    """
+    strike = np.asarray(strikes, dtype=np.float64)
+    gap = np.asarray(calls, dtype=np.float64) - np.asarray(puts, dtype=np.float64)
+    known = np.isfinite(gap)
+    if not known.any():
+        return float("nan")
+    strike, gap = strike[known], gap[known]
+    nearest = np.argsort(np.abs(gap), kind="stable")[:5]
+    return float(np.median(strike[nearest] + gap[nearest] / factor))
+
+
+def black76(
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+) -> Floats:
+    """Option prices per share; arrays broadcast together. Limits are exact: at no time or no volatility, intrinsic value."""
+    forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
+    deviation = volatility * np.sqrt(time)
+    upper, lower = _d(forward, strike, deviation)
+    sign = np.where(call, 1.0, -1.0)
+    value = factor * sign * (forward * ndtr(sign * upper) - strike * ndtr(sign * lower))
+    intrinsic = factor * np.maximum(sign * (forward - strike), 0.0)
+    return np.where(deviation > _TINY, np.maximum(value, intrinsic), intrinsic)
+
+
+def black76_greeks(
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike,
+    *, spot: ArrayLike | None = None,
+) -> Greeks:  # fmt: skip
+    """Price and first-order greeks (and gamma), in the units of `Greeks`; arrays broadcast together.
+
+    With `spot`, delta and gamma are against spot, through F = S x growth at fixed growth; without, against the forward.
+    Theta holds the forward's growth and the volatility fixed. At no time or no volatility gamma, vega and theta are 0.
+    """
+    forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
+    growth = np.ones_like(forward) if spot is None else forward / np.asarray(spot, dtype=np.float64)
+    root = np.sqrt(time)
+    deviation = volatility * root
+    upper, lower = _d(forward, strike, deviation)
+    sign = np.where(call, 1.0, -1.0)
+    alive = deviation > _TINY
+    n_upper, n_lower = ndtr(sign * upper), ndtr(sign * lower)
+    density = np.exp(-0.5 * np.minimum(upper * upper, 1400.0)) / _SQRT_2PI
+    intrinsic = factor * np.maximum(sign * (forward - strike), 0.0)
+    value = factor * sign * (forward * n_upper - strike * n_lower)
+    price = np.where(alive, np.maximum(value, intrinsic), intrinsic)
+    delta = factor * sign * n_upper * growth
+    safe = np.where(alive, deviation, 1.0)
+    gamma = np.where(alive, factor * density / (forward * safe), 0.0) * growth * growth
+    vega = np.where(alive, factor * forward * density * root, 0.0)
+    safe_time = np.where(time > 0, time, 1.0)
+    rate = -np.log(factor) / safe_time
+    decay = np.where(time > 0, factor * forward * density * volatility / (2 * np.where(root > 0, root, 1.0)), 0.0)
+    # The forward drifts to spot as time passes: its growth is carried by delta, the discounting by the price.
+    carry = np.where(time > 0, np.log(np.where(growth > 0, growth, 1.0)) / safe_time, 0.0)
+    theta = np.where(alive, -decay + rate * price - carry * forward * factor * sign * n_upper, 0.0)
+    rho = np.where(time > 0, time * (factor * sign * n_upper * forward - price), 0.0)
+    if spot is None:
+        rho = -time * price
+    return Greeks(price, delta, gamma, vega / 100.0, theta / 365.0, rho / 100.0)
+
+
+def black76_curvature(
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+) -> Curvature:
+    """Vanna, volga and charm against the forward, in the units of `Curvature`. 0 at no time or no volatility."""
+    forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
+    root = np.sqrt(time)
+    deviation = volatility * root
+    upper, lower = _d(forward, strike, deviation)
+    alive = deviation > _TINY
+    density = np.exp(-0.5 * np.minimum(upper * upper, 1400.0)) / _SQRT_2PI
+    sigma = np.where(alive, volatility, 1.0)
+    vanna = np.where(alive, -factor * density * lower / sigma, 0.0)
+    volga = np.where(alive, factor * forward * density * root * upper * lower / sigma, 0.0)
+    safe_time = np.where(time > 0, time, 1.0)
+    rate = -np.log(factor) / safe_time
+    sign = np.where(call, 1.0, -1.0)
+    charm = np.where(alive, factor * (density * lower / (2 * safe_time) + rate * sign * ndtr(sign * upper)), 0.0)
+    return Curvature(vanna / 100.0, volga / 10000.0, charm / 365.0)
+
+
+def implied_volatility(
+    price: ArrayLike, forward: ArrayLike, strike: ArrayLike, time: ArrayLike, factor: ArrayLike, is_call: ArrayLike,
+    *, tick: ArrayLike = 0.01, highest: float = 5.0,
+) -> Floats:  # fmt: skip
+    """Volatility as a fraction a year at which Black-76 gives `price`; NaN ('none') where there is none.
+
+    None means: no price or time, less than a tick of value beyond intrinsic, above what `highest` gives, or no vega to
+    speak of. In-the-money contracts are inverted as their out-of-the-money twin through parity, where the price's digits
+    still tell of volatility. Newton on log price with a bisection bracket, converged to 1e-10 of price; arrays broadcast.
+    """
+    price = np.asarray(price, dtype=np.float64)
+    forward, strike, time, factor, call = np.broadcast_arrays(
+        np.asarray(forward, dtype=np.float64), np.asarray(strike, dtype=np.float64), np.asarray(time, dtype=np.float64),
+        np.asarray(factor, dtype=np.float64), np.asarray(is_call, dtype=np.bool_),
+    )  # fmt: skip
+    price, forward = np.broadcast_arrays(price, forward)
+    result = np.full(price.shape, np.nan)
+    with np.errstate(invalid="ignore"):
+        sign = np.where(call, 1.0, -1.0)
+        undiscounted = price / factor
+        extrinsic = undiscounted - np.maximum(sign * (forward - strike), 0.0)
+        usable = (
+            np.isfinite(undiscounted) & (time > 0) & (forward > 0) & (strike > 0)
+            & (extrinsic * factor >= np.asarray(tick, dtype=np.float64)) & (extrinsic < np.minimum(forward, strike))
+        )  # fmt: skip
+    if not usable.any():
+        return result
+    f, k, t = forward[usable], strike[usable], time[usable]
+    # Beyond intrinsic call and put are worth the same: invert the side that is out of the money.
+    result[usable] = _invert(extrinsic[usable], f, k, np.sqrt(t), highest)
+    return result
+
+
+def _invert(target: Floats, forward: Floats, strike: Floats, root: Floats, highest: float) -> Floats:
+    moneyness = np.log(forward / strike)
+    geometric = np.sqrt(forward * strike)
+    beta = target / geometric
+    x = -np.abs(moneyness)
+    # Where the price has its inflection in total deviation; Newton on the price converges from there on both sides.
+    inflection = np.sqrt(2.0 * np.abs(x))
+    deviation = np.maximum(inflection, _SQRT_2PI * beta)
+    low, high = np.zeros_like(x), highest * root
+    deviation = np.minimum(deviation, high)
+    half = np.exp(0.5 * x)
+    other = 1.0 / half
+    active = np.arange(x.size)
+    result = deviation.copy()
+    for _ in range(24):
+        s, b, xa = result[active], beta[active], x[active]
+        ratio = xa / s
+        value = half[active] * ndtr(ratio + 0.5 * s) - other[active] * ndtr(ratio - 0.5 * s)
+        slope = np.exp(-0.5 * (ratio * ratio + 0.25 * s * s)) / _SQRT_2PI
+        error = value - b
+        below = error < 0
+        low[active] = np.where(below, s, low[active])
+        high[active] = np.where(below, high[active], s)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # On the steep side of the inflection log price is the straighter curve.
+            logarithmic = (value < b) | (s >= inflection[active])
+            plain = -error / slope
+            logged = -np.log(value / b) * value / slope
+            step = np.where(logarithmic | ~(value > 0), plain, logged)
+            curvature = ratio * ratio / s - 0.25 * s
+            halley = step / (1.0 + 0.5 * np.clip(step * curvature, -0.5, 0.5))
+        candidate = s + np.where(np.isfinite(halley), halley, 0.0)
+        outside = ~np.isfinite(halley) | (candidate <= low[active]) | (candidate >= high[active])
+        candidate = np.where(outside, 0.5 * (low[active] + high[active]), candidate)
+        moved = np.abs(candidate - s)
+        result[active] = candidate
+        going = moved > 1e-11 * np.maximum(candidate, 1e-3)
+        if not going.any():
+            break
+        active = active[going]
+    volatility = result / root
+    return np.where(result < highest * root * (1 - 1e-9), volatility, np.nan)
+
+
+def _d(forward: Floats, strike: Floats, deviation: Floats) -> tuple[Floats, Floats]:
+    safe = np.where(deviation > _TINY, deviation, 1.0)
+    with np.errstate(divide="ignore"):
+        ratio = np.log(forward / strike)
+    upper = np.where(deviation > _TINY, ratio / safe + 0.5 * safe, np.where(ratio >= 0, np.inf, -np.inf))
+    lower = np.where(deviation > _TINY, upper - safe, upper)
+    return upper, lower
+
+
+def _arrays(
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Bools]:
+    forward, strike, time, volatility, factor = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (forward, strike, time, volatility, factor))
+    )
+    call = np.broadcast_to(np.asarray(is_call, dtype=np.bool_), forward.shape)
+    return forward, strike, time, volatility, factor, call
