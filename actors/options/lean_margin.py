@@ -117,6 +117,7 @@ def _margin(book: _Book, stock_rate: Decimal) -> Decimal:
     total += abs(book.shares) * book.spot * stock_rate
     total += _boxes(book)
     total += _irons(book)
+    _butterflies(book)
     total += _spreads(book)
     return total + _uncovered(book)
 
@@ -253,6 +254,21 @@ def _irons(book: _Book) -> Decimal:
             for side, contract in sides:
                 side.take(contract, units)
     return total
+
+
+def _butterflies(book: _Book) -> None:
+    """Long butterflies with equal wings ask nothing: two short bodies between a long one on either side."""
+    for shorts, longs in ((book.short_calls, book.long_calls), (book.short_puts, book.long_puts)):
+        for body in shorts.sorted():
+            for lower in longs.sorted():
+                if lower.expiry != body.expiry or lower.strike >= body.strike:
+                    continue
+                upper = msgspec.structs.replace(lower, strike=2 * body.strike - lower.strike)
+                units = min(shorts.left.get(body, 0) // 2, longs.left.get(lower, 0), longs.left.get(upper, 0))
+                if units > 0:
+                    shorts.take(body, 2 * units)
+                    longs.take(lower, units)
+                    longs.take(upper, units)
 
 
 def _nearest(side: _Side, short: Contract, *, below: bool) -> Contract | None:

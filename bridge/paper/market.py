@@ -27,8 +27,8 @@ from bridge.paper.prices import Prices
 #: LEAN looks for a margin call every five minutes.
 _MARGIN_CALL_PERIOD = dt.timedelta(minutes=5)
 
-#: (holdings, price of a symbol) -> margin used in dollars.
-MarginModel = Callable[[Mapping[str, int], Callable[[str], float]], Decimal]
+#: (holdings, price of a symbol, natural price of closing it) -> dollars of margin.
+MarginModel = Callable[[Mapping[str, int], Callable[[str], float], Callable[[str], float]], Decimal]
 
 
 class Market:
@@ -429,8 +429,10 @@ class Market:
         if reduces:
             return None
         before = {symbol: held.quantity for symbol, held in self._portfolio.holdings.items()}
-        needed = self._initial({s: q for s, q in after.items() if q}, self._price) - self._initial(before, self._price)
-        used = self._margin(before, self._price)
+        needed = self._initial(
+            {symbol: quantity for symbol, quantity in after.items() if quantity}, self._price, self._natural
+        ) - self._initial(before, self._price, self._natural)
+        used = self._margin(before, self._price, self._natural)
         free = self._portfolio.value(self._all_prices()) - used
         # What long options cost leaves the account; what short ones bring is not yet there.
         needed = max(Decimal(0), needed) + max(Decimal(0), cost)
@@ -624,12 +626,12 @@ class Market:
         holdings = {symbol: held.quantity for symbol, held in self._portfolio.holdings.items()}
         if not holdings:
             return
-        used, value = self._margin(holdings, self._price), self._portfolio.value(self._all_prices())
+        used, value = self._margin(holdings, self._price, self._natural), self._portfolio.value(self._all_prices())
         missing = used - value
         if missing <= 0:
             return
         alone = {
-            symbol: self._margin({symbol: quantity}, self._price) for symbol, quantity in holdings.items()
+            symbol: self._margin({symbol: quantity}, self._price, self._natural) for symbol, quantity in holdings.items()
         }
         calls: list[tuple[str, int]] = []
         for symbol in sorted(alone, key=lambda each: (-alone[each], each)):
@@ -706,7 +708,7 @@ class Market:
         portfolio = self._portfolio
         value = portfolio.value(self._all_prices())
         quantities = {symbol: held.quantity for symbol, held in portfolio.holdings.items()}
-        used = self._margin(quantities, self._price)
+        used = self._margin(quantities, self._price, self._natural)
         holdings = tuple(
             protocol.Holding(symbol, Decimal(held.quantity), held.average, _decimal(self._price(symbol)))
             for symbol, held in sorted(portfolio.holdings.items())
@@ -718,6 +720,11 @@ class Market:
     def _price(self, symbol: str) -> float:
         prices = self._prices.get(symbol)
         return 0.0 if prices is None else prices.price
+
+    def _natural(self, symbol: str) -> float:
+        """What closing a holding costs or brings per share: the ask for a short one, the bid for a long one."""
+        price = market_price(self._prices[symbol], -self._portfolio.quantity(symbol) or -1)
+        return self._price(symbol) if price is None else price
 
     def _all_prices(self) -> dict[str, float]:
         return {symbol: self._price(symbol) for symbol in self._portfolio.holdings}

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from actors.messages.lean import AccountSeen
 from actors.messages.market import MarketQuotes
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from actors.runtime import Core, Journal, MemoryJournal, Recorded, Refusal, Tape
@@ -149,10 +150,18 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
 
 
-def replay(request: ReplayRequest, progress: Progress | None = None, tape: Tape | None = None) -> Report:
+def replay(
+    request: ReplayRequest,
+    progress: Progress | None = None,
+    *,
+    tape: Tape | None = None,
+    journal: Journal | None = None,
+    on_account: Callable[[dt.datetime, AccountSeen], None] | None = None,
+) -> Report:
     """Run one replay to its end. Raises ReplayError, ScriptError or the data side's errors for input it can't use.
 
-    `seed` picks another interleaving of reactions (for tests: the book must be the same).
+    `tape` takes every input; `journal` is written to instead of the request's; `on_account` is told of every account that
+    the market shows. The request's `seed` picks another interleaving of reactions: the book is the same.
     """
     began = time.perf_counter()
     rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=False)
@@ -166,13 +175,16 @@ def replay(request: ReplayRequest, progress: Progress | None = None, tape: Tape 
     if not feed.underlyings:
         raise ReplayError("nothing to play: name an underlying, a subscription, or a script with legs")
     market = Market(feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin)
-    journal: Journal = MemoryJournal()
+    if journal is None:
+        journal = MemoryJournal()
     fold = ReportFold()
     hasher = JournalHash()
 
     def record(recorded: Recorded) -> None:
         fold.add(recorded)
         hasher.add(recorded)
+        if on_account is not None and isinstance(recorded.fact, AccountSeen):
+            on_account(recorded.at, recorded.fact)
 
     try:
         sessions = ExchangeSessions() if request.risk == "default" else None
