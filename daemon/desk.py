@@ -7,12 +7,13 @@ from typing import Any
 from actors.breaker import Breaker
 from actors.gateway import Gateway
 from actors.guards import HaltGuard, OrderTableGuard
-from actors.messages import lean, orders, positions
+from actors.messages import breaker, lean, orders, positions
+from actors.messages.book import BOOK_FACTS
 from actors.orders import Orders
 from actors.performance import Performance
 from actors.positions import Positions
 from actors.risk import Risk
-from actors.runtime import Core, Fact, Journal
+from actors.runtime import ActorFailed, Core, Fact, FactSkipped, Journal, Started
 from actors.volatility import DERIVATIONS, Volatility
 from config.calendar import Sessions
 from config.desk import DeskRules
@@ -24,6 +25,17 @@ _TOLD: tuple[type[Fact], ...] = (
     orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.OrderWanted,
     positions.LotsCrossed, positions.PositionAssigned, positions.VolatilityObserved,
 )  # fmt: skip
+
+
+#: Every kind of fact that a journal of the desk may hold, by name.
+KINDS: dict[str, type[Fact]] = {
+    kind.KIND: kind
+    for kind in (
+        *orders.ORDER_FACTS, *BOOK_FACTS, *_TOLD, positions.PositionOpened, positions.PositionClosed,
+        positions.EquityMarked, breaker.BreakerRaised, breaker.BreakerReset, breaker.ResetStarted, ActorFailed,
+        FactSkipped, Started,
+    )
+}  # fmt: skip
 
 
 def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = None, **options: Any) -> Core:

@@ -52,5 +52,5 @@ class Portfolio:
         """Cash plus holdings at these prices, in dollars."""
         total = self.cash
         for symbol, held in self.holdings.items():
-            total += held.quantity * Decimal(repr(prices[symbol])) * multiplier_of(symbol)
+            total += held.quantity * Decimal(repr(round(prices[symbol], 6))) * multiplier_of(symbol)
         return total

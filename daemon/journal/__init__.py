@@ -1,5 +1,10 @@
 """The journal on disk: SQLite behind the kernel's protocol, its hashes and its tools."""
 
 from daemon.journal.hash import JournalHash, journal_hash
+from daemon.journal.sqlite import SqliteJournal, open_new
+from daemon.journal.tools import Verdict, export, file_hash, readable, rows, verify
 
-__all__ = ["JournalHash", "journal_hash"]
+__all__ = [
+    "JournalHash", "SqliteJournal", "Verdict", "export", "file_hash", "journal_hash", "open_new", "readable", "rows",
+    "verify",
+]  # fmt: skip

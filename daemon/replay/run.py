@@ -22,7 +22,7 @@ from bridge.paper.data import Feed, LeanFolder, MarketHours, parse_filter
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.desk import desk_core
-from daemon.journal import JournalHash
+from daemon.journal import JournalHash, open_new
 from daemon.replay.report import Report, ReportFold
 from daemon.replay.script import ScriptLine, parse_script, read_script, symbols_of
 
@@ -176,7 +176,7 @@ def replay(
         raise ReplayError("nothing to play: name an underlying, a subscription, or a script with legs")
     market = Market(feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin)
     if journal is None:
-        journal = MemoryJournal()
+        journal = MemoryJournal() if request.journal is None else open_new(request.journal)
     fold = ReportFold()
     hasher = JournalHash()
 

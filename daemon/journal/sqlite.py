@@ -1,0 +1,384 @@
+"""The journal in one SQLite file: WAL, full sync, one writer. Live it writes from a thread of its own, else inline.
+
+Nothing is confirmed that is not on disk; after a failed write or sync nothing more is taken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.runtime import (
+    GENESIS,
+    Batch,
+    CommandRow,
+    Head,
+    JournalConflict,
+    JournalCorrupt,
+    JournalError,
+    JournalFull,
+    JournalLocked,
+    JournalReadOnly,
+    Row,
+    link,
+)
+
+FORMAT = 1
+#: Batches that one sync may cover.
+MOST_BATCHES = 512
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_SCHEMA = """
+create table if not exists meta (key text primary key, value integer not null) strict;
+create table if not exists fact (
+    seq integer primary key, stream text not null, version integer not null, subject text not null, at integer not null,
+    kind text not null, schema integer not null, cause integer not null, host integer not null, body blob not null,
+    chain blob not null, unique (stream, version)
+) strict;
+create table if not exists command (
+    id text primary key, digest blob not null, principal text not null, first integer not null, last integer not null,
+    position integer not null unique
+) strict;
+"""
+_INSERT = "insert into fact values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "seq, stream, version, at, kind, schema, cause, body, host, chain"
+
+
+class SqliteJournal:
+    """The journal protocol over a file. `path.lock` is held for its whole life.
+
+    `live`: a writer thread takes all batches that wait and commits them with one sync, then calls `on_durable` from that
+    thread; otherwise `append` commits before it returns. `before_sync`, for tests and benches, runs before each commit.
+    `ballast` bytes are kept in `path.ballast` to be given up by `release_ballast` when the disk is full.
+    Raises JournalLocked, JournalReadOnly, JournalFull or JournalCorrupt when it can't be opened.
+    """
+
+    def __init__(
+        self, path: Path, *, live: bool, before_sync: Callable[[], None] | None = None, ballast: int = 0
+    ) -> None:
+        self.path = path
+        self.on_durable: Callable[[int], None] | None = None
+        self._before_sync = before_sync
+        self._failure: JournalError | None = None
+        self._closed = False
+        self._lock = _lock(path)
+        try:
+            self._write = _connect(path)
+            self._head, self._durable = _open(self._write, path)
+            self._versions: dict[str, int] = dict(
+                self._write.execute("select stream, max(version) from fact group by stream").fetchall()
+            )
+            self._ids = {row[0] for row in self._write.execute("select id from command").fetchall()}
+            self._positions = len(self._ids)
+            self._read = _connect(path, read_only=True)
+            self._reading = threading.Lock()
+            if ballast:
+                _fill_ballast(_ballast(path), ballast)
+        except sqlite3.Error as error:
+            self._unlock()
+            raise _named(error, path) from error
+        except OSError as error:
+            self._unlock()
+            raise _named_os(error, path) from error
+        except JournalError:
+            self._unlock()
+            raise
+        self._waiting: queue.SimpleQueue[list[tuple[Batch, list[bytes]]] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if live:
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- the protocol -----------------------------------------------------------------------------------------
+
+    @property
+    def durable_seq(self) -> int:
+        """Highest sequence on disk."""
+        return self._durable
+
+    @property
+    def failure(self) -> JournalError | None:
+        """What ended this journal, or None."""
+        return self._failure
+
+    def head(self) -> Head:
+        """The end of what was appended."""
+        return self._head
+
+    def append(self, batch: Batch) -> None:
+        """Take one batch. Raises JournalConflict, which takes nothing, or what ended the journal."""
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise JournalError(f"{self.path} is closed")
+        self._check(batch)
+        chain, chains = self._head.chain, list[bytes]()
+        for row in batch.rows:
+            chain = link(chain, row)
+            chains.append(chain)
+        if batch.rows:
+            self._head = Head(batch.rows[-1].seq, chain)
+            for row in batch.rows:
+                self._versions[row.stream] = row.version
+        if batch.command is not None:
+            self._ids.add(batch.command.id)
+        if self._thread is not None:
+            self._waiting.put([(batch, chains)])
+            return
+        self._commit([(batch, chains)])
+        if self._failure is not None:
+            raise self._failure
+
+    def read(self, after: int = 0, limit: int | None = None) -> Iterator[Row]:
+        """Durable rows with seq > after, in order. Raises JournalCorrupt where the file can't be read."""
+        last = self._durable
+        while after < last and (limit is None or limit > 0):
+            count = 4096 if limit is None else min(limit, 4096)
+            rows = self._query(
+                f"select {_COLUMNS} from fact where seq > ? and seq <= ? order by seq limit ?", (after, last, count)
+            )
+            if not rows:
+                return
+            yield from (row_of(columns) for columns in rows)
+            after = rows[-1][0]
+            limit = None if limit is None else limit - len(rows)
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Row]:
+        """Durable rows of one stream with version > after, in order."""
+        rows = self._query(
+            f"select {_COLUMNS} from fact where stream = ? and version > ? and seq <= ? order by version",
+            (stream, after, self._durable),
+        )
+        yield from (row_of(columns) for columns in rows)
+
+    def command(self, id: str) -> CommandRow | None:
+        """The durable command of this id, if it was taken."""
+        rows = self._query("select id, digest, principal, first, last from command where id = ?", (id,))
+        return CommandRow(*rows[0]) if rows else None
+
+    def commands(self) -> Iterator[CommandRow]:
+        """All durable commands, in the order in which they were taken."""
+        rows = self._query("select id, digest, principal, first, last from command order by position", ())
+        yield from (CommandRow(*columns) for columns in rows)
+
+    def close(self) -> None:
+        """Write what waits, sync, give the file back. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+        try:
+            self._read.close()
+            self._write.close()
+        finally:
+            self._unlock()
+
+    def release_ballast(self) -> bool:
+        """Give up the ballast file, so that a full disk takes a little more. False where there is none left."""
+        ballast = _ballast(self.path)
+        if not ballast.exists():
+            return False
+        ballast.unlink()
+        return True
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def _check(self, batch: Batch) -> None:
+        expected, versions = self._head.seq, dict[str, int]()
+        for row in batch.rows:
+            expected += 1
+            if row.seq != expected:
+                raise JournalConflict(f"row {row.seq} does not follow {expected - 1}")
+            version = versions.get(row.stream, self._versions.get(row.stream, 0)) + 1
+            if row.version != version:
+                raise JournalConflict(f"version {row.version} of {row.stream} does not follow {version - 1}")
+            versions[row.stream] = version
+        if batch.command is not None and batch.command.id in self._ids:
+            raise JournalConflict(f"command {batch.command.id} was taken before")
+
+    def _run(self) -> None:
+        """The writer: all that waits, one commit, one sync; the sync is the window in which the next ones gather."""
+        ending = False
+        while not ending:
+            first = self._waiting.get()
+            if first is None:
+                return
+            taken = first
+            while len(taken) < MOST_BATCHES:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    ending = True
+                    break
+                taken += more
+            if self._failure is None:
+                self._commit(taken)
+
+    def _commit(self, taken: list[tuple[Batch, list[bytes]]]) -> None:
+        last = self._durable
+        try:
+            self._write.execute("begin immediate")
+            for batch, chains in taken:
+                for row, chain in zip(batch.rows, chains, strict=True):
+                    self._write.execute(
+                        _INSERT,
+                        (
+                            row.seq, row.stream, row.version, row.subject, _micros(row.at), row.kind, row.schema,
+                            row.cause, int(row.host), row.body, chain,
+                        ),  # fmt: skip
+                    )
+                    last = row.seq
+                command = batch.command
+                if command is not None:
+                    self._positions += 1
+                    self._write.execute(
+                        "insert into command values (?, ?, ?, ?, ?, ?)",
+                        (command.id, command.digest, command.principal, command.first, command.last, self._positions),
+                    )
+            if self._before_sync is not None:
+                self._before_sync()
+            self._write.execute("commit")
+        except (sqlite3.Error, OSError) as error:
+            failure = _named(error, self.path) if isinstance(error, sqlite3.Error) else _named_os(error, self.path)
+            failure.__cause__ = error
+            self._failure = failure
+            if self._write.in_transaction:
+                try:
+                    self._write.execute("rollback")
+                except sqlite3.Error:
+                    pass  # the failure above is what matters, and the transaction was never confirmed
+            return
+        self._durable = last
+        if self.on_durable is not None:
+            self.on_durable(last)
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            with self._reading:
+                return self._read.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _named(error, self.path) from error
+
+    def _unlock(self) -> None:
+        os.close(self._lock)
+
+
+def open_new(path: Path) -> SqliteJournal:
+    """A new journal written inline. Raises FileExistsError where there is one already."""
+    if path.exists():
+        raise FileExistsError(f"{path} exists already; a replay writes a new journal")
+    return SqliteJournal(path, live=False)
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    connection = sqlite3.connect(
+        f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+    if not read_only:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.executescript(_SCHEMA)
+    return connection
+
+
+def _open(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
+    """Head and durable sequence; the last row's chain is checked, the rest is `verify`'s."""
+    known = connection.execute("select value from meta where key = 'format'").fetchone()
+    if known is None:
+        connection.execute("insert into meta values ('format', ?)", (FORMAT,))
+    elif known[0] != FORMAT:
+        raise JournalError(f"{path} has format {known[0]}, this program reads {FORMAT}")
+    rows = connection.execute(f"select {_COLUMNS} from fact order by seq desc limit 2").fetchall()
+    if not rows:
+        return Head(0, GENESIS), 0
+    before = rows[1][-1] if len(rows) > 1 else GENESIS
+    if link(before, row_of(rows[0])) != rows[0][-1]:
+        raise JournalCorrupt(f"{path}: row {rows[0][0]} is not what was written; good up to {rows[0][0] - 1}")
+    return Head(rows[0][0], rows[0][-1]), rows[0][0]
+
+
+def _lock(path: Path) -> int:
+    name = path.with_name(path.name + ".lock")
+    try:
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _named_os(error, path) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise JournalLocked(f"{path} is used by process {holder}") from error
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+    except OSError:
+        pass  # the number is only for the other's message; the lock holds without it
+    return handle
+
+
+def row_of(columns: tuple[Any, ...]) -> Row:
+    """A row from the columns of a select, chain last."""
+    seq, stream, version, at, kind, schema, cause, body, host, _ = columns
+    return Row(seq, stream, version, _EPOCH + dt.timedelta(microseconds=at), kind, schema, cause, body, bool(host))
+
+
+def _micros(at: dt.datetime) -> int:
+    return (at - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _ballast(path: Path) -> Path:
+    return path.with_name(path.name + ".ballast")
+
+
+def _fill_ballast(path: Path, size: int) -> None:
+    if path.exists() and path.stat().st_size == size:
+        return
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _named(error: sqlite3.Error, path: Path) -> JournalError:
+    """SQLite's error as the situation that it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return JournalFull(f"{path}: the disk is full; the last batch is not on it")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return JournalReadOnly(f"{path} can't be written: {error}")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return JournalCorrupt(f"{path} is damaged: {error}; run 'callboard journal verify'")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalLocked(f"{path} is locked by another program: {error}")
+    return JournalError(f"{path}: {error}")
+
+
+def _named_os(error: OSError, path: Path) -> JournalError:
+    if error.errno == errno.ENOSPC:
+        return JournalFull(f"{path}: the disk is full; the last batch is not on it")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return JournalReadOnly(f"{path} can't be written: {error.strerror}")
+    return JournalError(f"{path}: {error}")
