@@ -1,4 +1,5 @@
-"""The gateway: what is sent to LEAN and what LEAN said. The last look before bytes leave, and the only reader of events.
+"""The gateway: what is sent to LEAN and what LEAN said. The last look before bytes leave, and the only reader of
+events.
 
 It decides nothing about trading: approved orders go out, events become facts, silence becomes `unknown`.
 """
@@ -391,7 +392,13 @@ class Gateway(CoreActor[GatewayState]):
         same = hello.session == state.session_name
         number = state.session if same else state.session + 1
         opened = SessionOpened(
-            number, hello.session, hello.mode, hello.brokerage, hello.fresh_from_broker, hello.account, hello.orders
+            number,
+            hello.session,
+            hello.mode,
+            hello.brokerage,
+            hello.fresh_from_broker,
+            hello.account,
+            hello.orders,
         )
         writes = [Write("session", opened)]
         if not state.book.opened:

@@ -272,9 +272,7 @@ class Orders(CoreActor[OrdersState]):
         held = state.book.holdings.get(command.symbol, 0)
         if held < command.quantity and not self._rules.lean_rules:
             raise Refusal("refused", f"{held} of {command.symbol.strip()} held, {command.quantity} to exercise")
-        fact = ExerciseRequested(
-            command.exercise_id, command.symbol, command.quantity, issued.principal, command.tag
-        )
+        fact = ExerciseRequested(command.exercise_id, command.symbol, command.quantity, issued.principal, command.tag)
         return Decision((Write(STREAM, fact),))
 
     def _settle(self, state: OrdersState, issued: Issued, command: SettleUnknown) -> Decision:
@@ -334,7 +332,9 @@ class Orders(CoreActor[OrdersState]):
                 CancelRequested(order.order_id, "breaker", f"breaker at {raised.level}: {raised.reason}"),
             )
             for order in state.table.live.values()
-            if order.state in ("sent", "accepted", "partially_filled") and not order.reducing and not order.cancel_wanted
+            if order.state in ("sent", "accepted", "partially_filled")
+            and not order.reducing
+            and not order.cancel_wanted
         )
 
     def _timer(self, state: OrdersState, key: str) -> tuple[Write, ...]:
@@ -395,4 +395,4 @@ def check_body(body: OrderBody, rules: DeskRules) -> None:
         raise Refusal("invalid", "sell_group is for runs under lean's rules only")
 
 
-__all__ = ["Orders", "OrdersState", "OrderApproved", "check_body"]
+__all__ = ["OrderApproved", "Orders", "OrdersState", "check_body"]

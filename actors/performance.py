@@ -65,7 +65,10 @@ class Performance(CoreActor[PerformanceState]):
         new_day = state.day != now.astimezone(_NEW_YORK).date()
         start, flows = (state.value, state.flows) if new_day else (state.day_value, state.day_flows)
         if start is None:
-            start, flows = state.book.cash - state.book.flows if not state.book.holdings else value, Decimal(0)
+            start, flows = (
+                state.book.cash - state.book.flows if not state.book.holdings else value,
+                Decimal(0),
+            )
         result = value - start - (state.book.flows - flows)
         fact = EquityMarked(market.number, state.book.cash, value, result, flagged)
         return Decision((Write("performance", fact),))
@@ -86,7 +89,8 @@ class Performance(CoreActor[PerformanceState]):
                 if row is None or marks.flag[row]:
                     flagged += abs(value)
         gross = sum(
-            abs(quantity) * multiplier_of(symbol) * float(book.averages[symbol]) for symbol, quantity in book.holdings.items()
+            abs(quantity) * multiplier_of(symbol) * float(book.averages[symbol])
+            for symbol, quantity in book.holdings.items()
         )
         value = (book.cash + Decimal(repr(round(total, 2)))).quantize(_CENT)
         return value, round(min(1.0, flagged / gross), 4) if gross else 0.0

@@ -1,4 +1,5 @@
-"""Positions: lots and campaigns as the fold of executions, and what they tell when they open, close or are delivered."""
+"""Positions: lots and campaigns as the fold of executions, and what they tell when they open, close or are
+delivered."""
 
 from __future__ import annotations
 

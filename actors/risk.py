@@ -114,9 +114,7 @@ class Risk(CoreActor[RiskState]):
             return Write(stream, OrderDenied(order.order_id, tuple(reasons), evidence))
         effects = _effects(state.book, body)
         held = Decimal(0) if reducing else reserved if reserved is not None else Decimal(0)
-        approved = OrderApproved(
-            order.order_id, order.attempt, held, reducing, effects, risk_class, evidence
-        )
+        approved = OrderApproved(order.order_id, order.attempt, held, reducing, effects, risk_class, evidence)
         return Write(stream, approved)
 
     def _judge_amend(
@@ -150,9 +148,7 @@ class Risk(CoreActor[RiskState]):
             if other.order_id != order.order_id and other.body.position_id == body.position_id
         ]
         quantities = {leg.symbol: leg.ratio * body.quantity - order.filled[i] for i, leg in enumerate(body.legs)}
-        return is_reducing(
-            position.holdings, quantities, others, legs_fill_apart=self._rules.legs_fill_apart
-        ).reducing
+        return is_reducing(position.holdings, quantities, others, legs_fill_apart=self._rules.legs_fill_apart).reducing
 
     def _reasons(
         self, state: RiskState, order: Order, body: OrderBody, reducing: bool, reserved: Decimal | None,
@@ -186,10 +182,17 @@ class Risk(CoreActor[RiskState]):
         self, state: RiskState, order: Order, body: OrderBody, reserved: Decimal | None, risk_class: RiskClass
     ) -> list[Reason]:
         rules, reasons = self._rules, list[Reason]()
-        contracts = max(abs(leg.ratio) * body.quantity for leg in body.legs if is_option(leg.symbol) or len(body.legs) == 1)
+        contracts = max(
+            abs(leg.ratio) * body.quantity for leg in body.legs if is_option(leg.symbol) or len(body.legs) == 1
+        )
         if contracts > rules.maximum_order_contracts and any(is_option(leg.symbol) for leg in body.legs):
             reasons.append(
-                Reason("size", f"{contracts} contracts in a leg", str(contracts), str(rules.maximum_order_contracts))
+                Reason(
+                    "size",
+                    f"{contracts} contracts in a leg",
+                    str(contracts),
+                    str(rules.maximum_order_contracts),
+                )
             )
         equity = state.equity if state.equity is not None else state.book.cash
         limit = (equity * rules.maximum_loss_fraction).quantize(Decimal("0.01"))
@@ -199,24 +202,40 @@ class Risk(CoreActor[RiskState]):
             reasons.append(Reason("breaker", "at caution no undefined risk is taken", "undefined", "defined"))
         elif reserved > (limit / 2 if state.level == 1 else limit):
             allowed = limit / 2 if state.level == 1 else limit
-            reasons.append(Reason("maximum_loss", f"maximum loss {reserved} is above {allowed}", str(reserved), str(allowed)))
-        taken = sum((other.reserved for other in state.table.live.values() if other.order_id != order.order_id), Decimal(0))
+            reasons.append(
+                Reason("maximum_loss", f"maximum loss {reserved} is above {allowed}", str(reserved), str(allowed))
+            )
+        taken = sum(
+            (other.reserved for other in state.table.live.values() if other.order_id != order.order_id),
+            Decimal(0),
+        )
         at_risk = sum((_worst(position) for position in state.book.positions.values()), Decimal(0))
         left = equity - taken - at_risk - (reserved or Decimal(0))
         floor = (equity * rules.buying_power_left_fraction).quantize(Decimal("0.01"))
         if left < floor:
             reasons.append(
-                Reason("buying_power", f"{left:.2f} would be left of equity, {floor} must be", f"{left:.2f}", str(floor))
+                Reason(
+                    "buying_power",
+                    f"{left:.2f} would be left of equity, {floor} must be",
+                    f"{left:.2f}",
+                    str(floor),
+                )
             )
         opening = body.position_id not in state.book.positions
         working = sum(
             1 for other in state.table.live.values()
-            if other.order_id != order.order_id and not other.reducing and other.body.position_id not in state.book.positions
+            if other.order_id != order.order_id and not other.reducing
+            and other.body.position_id not in state.book.positions
         )  # fmt: skip
         count = len(state.book.positions) + working + 1
         if opening and count > rules.maximum_open_positions:
             reasons.append(
-                Reason("positions", f"{count} positions with this one", str(count), str(rules.maximum_open_positions))
+                Reason(
+                    "positions",
+                    f"{count} positions with this one",
+                    str(count),
+                    str(rules.maximum_open_positions),
+                )
             )
         budget = rules.maximum_orders_per_day - rules.orders_reserved_for_exits
         if state.sent >= budget:
@@ -278,7 +297,10 @@ def _reservation(body: OrderBody) -> tuple[Decimal | None, RiskClass]:
         paid = body.limit_price * scale
     elif body.leg_limits is not None:
         paid = sum(
-            (leg.ratio * price * multiplier_of(leg.symbol) for leg, price in zip(body.legs, body.leg_limits, strict=True)),
+            (
+                leg.ratio * price * multiplier_of(leg.symbol)
+                for leg, price in zip(body.legs, body.leg_limits, strict=True)
+            ),
             Decimal(0),
         )
     lost = max(Decimal(0), Decimal(shape.maximum_loss) + paid) * body.quantity

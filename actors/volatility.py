@@ -64,8 +64,8 @@ class Index(msgspec.Struct, frozen=True, eq=False):
 
 
 class Chain(msgspec.Struct, frozen=True, eq=False):
-    """All options of a view, priced: arrays in `index` order, per share. `value` and `flag` are marks by row of the view,
-    stocks and indexes included. `forwards` and `volatilities` (at the money) are by expiry of the index."""
+    """All options of a view, priced: arrays in `index` order, per share. `value` and `flag` are marks by row of
+    the view, stocks and indexes included. `forwards` and `volatilities` (at the money) are by expiry of the index."""
 
     index: Index
     forward: Floats
@@ -122,9 +122,7 @@ def price_chain(previous: Chain | None, quotes: MarketQuotes, now: dt.datetime) 
     at_money = tuple(
         _at_the_money(volatility, index, expiry, level) for expiry, level in zip(index.expiries, forwards, strict=True)
     )
-    return Chain(
-        index, forward, time, volatility, greeks, marks, widths, last, tuple(forwards), at_money, value, flag
-    )
+    return Chain(index, forward, time, volatility, greeks, marks, widths, last, tuple(forwards), at_money, value, flag)
 
 
 DERIVATIONS = (Derive("chain", price_chain, eager=True),)
@@ -236,7 +234,11 @@ def _at_the_money(volatility: Floats, index: Index, expiry: Expiry, forward: flo
     if forward != forward or expiry.strikes.size < 2:
         return float("nan")
     calls, puts = volatility[expiry.calls], volatility[expiry.puts]
-    both = np.where(np.isfinite(calls) & np.isfinite(puts), 0.5 * (calls + puts), np.where(np.isfinite(calls), calls, puts))
+    both = np.where(
+        np.isfinite(calls) & np.isfinite(puts),
+        0.5 * (calls + puts),
+        np.where(np.isfinite(calls), calls, puts),
+    )
     known = np.isfinite(both)
     if known.sum() < 2 or not expiry.strikes[known][0] <= forward <= expiry.strikes[known][-1]:
         return float("nan")

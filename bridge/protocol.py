@@ -85,7 +85,14 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     leg: int
     symbol: str
     status: Literal[
-        "new", "submitted", "partially_filled", "filled", "canceled", "invalid", "cancel_pending", "update_submitted"
+        "new",
+        "submitted",
+        "partially_filled",
+        "filled",
+        "canceled",
+        "invalid",
+        "cancel_pending",
+        "update_submitted",
     ]
     fill_price: Decimal
     fill_quantity: int
@@ -186,19 +193,19 @@ Event = OrderEvent | CallReturned | CashMoved | MarginCalled | Delisted | Divide
 # --- LEAN's end to daemon ---------------------------------------------------------------------------------
 
 
-class Challenge(Frame):
+class Challenge(Frame, frozen=True, array_like=True):
     """First frame on TCP, from the daemon: prove that you know the secret."""
 
     nonce: bytes
 
 
-class Proof(Frame):
+class Proof(Frame, frozen=True, array_like=True):
     """Answer to Challenge: HMAC-SHA256 of the nonce under the shared secret."""
 
     digest: bytes
 
 
-class Hello(Frame):
+class Hello(Frame, frozen=True, array_like=True):
     """First frame of a session. `placed` holds (order id, highest attempt) of all that this session was asked."""
 
     version: int
@@ -231,7 +238,7 @@ class Security(msgspec.Struct, frozen=True, array_like=True):
     settles_at: dt.datetime | None = None
 
 
-class Listing(Frame):
+class Listing(Frame, frozen=True, array_like=True):
     """Securities that appear (`added`) or leave (`removed`, by number)."""
 
     at: dt.datetime
@@ -255,7 +262,7 @@ class Quotes(msgspec.Struct, frozen=True, array_like=True):
     open_interest: list[float]
 
 
-class Step(Frame):
+class Step(Frame, frozen=True, array_like=True):
     """A moment of the market: LEAN's events since the last frame, the account after them, what changed in quotes.
 
     The first step of a connection is `full`. `rounds` is how many command rounds this step still admits (0 when live).
@@ -272,7 +279,7 @@ class Step(Frame):
     open: tuple[str, ...] = ()
 
 
-class Settle(Frame):
+class Settle(Frame, frozen=True, array_like=True):
     """Backtest: what the commands of one Done did, in LEAN's order, and the account after them."""
 
     number: int
@@ -282,21 +289,21 @@ class Settle(Frame):
     account: Account | None
 
 
-class Events(Frame):
+class Events(Frame, frozen=True, array_like=True):
     """Live: events as they came, outside of steps."""
 
     events: tuple[Event, ...]
     account: Account | None = None
 
 
-class Heartbeat(Frame):
+class Heartbeat(Frame, frozen=True, array_like=True):
     """Alive, and the feed too for the underlyings named in `alive`."""
 
     at: dt.datetime
     alive: tuple[str, ...] = ()
 
 
-class StoredObject(Frame):
+class StoredObject(Frame, frozen=True, array_like=True):
     """Answer to StoreObject (`content` None, `ok` told) or FetchObject (`content` None where the key is absent)."""
 
     key: str
@@ -305,7 +312,7 @@ class StoredObject(Frame):
     message: str = ""
 
 
-class Goodbye(Frame):
+class Goodbye(Frame, frozen=True, array_like=True):
     """LEAN's end ends on purpose. After it nothing comes."""
 
     at: dt.datetime
@@ -316,7 +323,7 @@ class Goodbye(Frame):
 # --- daemon to LEAN's end ---------------------------------------------------------------------------------
 
 
-class Welcome(Frame):
+class Welcome(Frame, frozen=True, array_like=True):
     """Answer to Hello: highest event number of that session that is durable here, and the dead-man's time."""
 
     version: int
@@ -324,13 +331,13 @@ class Welcome(Frame):
     dead_man_seconds: float
 
 
-class Refused(Frame):
+class Refused(Frame, frozen=True, array_like=True):
     """The connection is refused and closed: why."""
 
     reason: str
 
 
-class Ack(Frame):
+class Ack(Frame, frozen=True, array_like=True):
     """Every event up to n of this session is on the daemon's disk."""
 
     n: int
@@ -347,7 +354,7 @@ class ChainFilter(msgspec.Struct, frozen=True, array_like=True):
     max_days: int
 
 
-class Subscribe(Frame):
+class Subscribe(Frame, frozen=True, array_like=True):
     """What data the daemon wants: underlyings, whole chains by filter, and single symbols."""
 
     underlyings: tuple[str, ...]
@@ -355,7 +362,7 @@ class Subscribe(Frame):
     symbols: tuple[str, ...] = ()
 
 
-class PlaceOrder(Frame):
+class PlaceOrder(Frame, frozen=True, array_like=True):
     """Place an order. `quantity` > 0, ratios carry the side; prices per share of one unit, net paid positive.
 
     `leg_limits` (one price a leg, positive) replaces `limit_price`. `sell_group` asks LEAN's end to express a combo
@@ -376,7 +383,7 @@ class PlaceOrder(Frame):
     sell_group: bool = False
 
 
-class AmendOrder(Frame):
+class AmendOrder(Frame, frozen=True, array_like=True):
     """Change a working order. None leaves a field as it is; `quantity` is the new total, what filled included.
 
     `leg` addresses one leg's ticket where LEAN amends legs apart (leg limits).
@@ -392,14 +399,14 @@ class AmendOrder(Frame):
     tag: str | None = None
 
 
-class CancelOrder(Frame):
+class CancelOrder(Frame, frozen=True, array_like=True):
     """Cancel a working order. `tag` '' leaves the order's own tag."""
 
     order_id: str
     tag: str = ""
 
 
-class Exercise(Frame):
+class Exercise(Frame, frozen=True, array_like=True):
     """Exercise `quantity` long contracts of `symbol`. `exercise_id` names the request as an order id does."""
 
     exercise_id: str
@@ -409,34 +416,34 @@ class Exercise(Frame):
     tag: str
 
 
-class QueryOrder(Frame):
+class QueryOrder(Frame, frozen=True, array_like=True):
     """What became of this attempt? Answered by CallReturned(call='query') and the order's events again."""
 
     order_id: str
     attempt: int
 
 
-class MoveCash(Frame):
+class MoveCash(Frame, frozen=True, array_like=True):
     """Backtests only: pay in (+) or withdraw (-) cash."""
 
     amount: Decimal
     reason: str
 
 
-class StoreObject(Frame):
+class StoreObject(Frame, frozen=True, array_like=True):
     """Save `content` under `key` in LEAN's Object Store."""
 
     key: str
     content: bytes
 
 
-class FetchObject(Frame):
+class FetchObject(Frame, frozen=True, array_like=True):
     """Read `key` from LEAN's Object Store."""
 
     key: str
 
 
-class Plot(Frame):
+class Plot(Frame, frozen=True, array_like=True):
     """Draw a point on a chart of LEAN's."""
 
     chart: str
@@ -444,17 +451,18 @@ class Plot(Frame):
     value: float
 
 
-class Quit(Frame):
+class Quit(Frame, frozen=True, array_like=True):
     """End the run."""
 
     reason: str
 
 
-class Done(Frame):
+class Done(Frame, frozen=True, array_like=True):
     """Backtest: the commands of this round, to be run one after another; `more` asks for another round after them."""
 
     commands: tuple[
-        PlaceOrder | AmendOrder | CancelOrder | Exercise | QueryOrder | MoveCash | Subscribe | Plot | Quit, ...
+        PlaceOrder | AmendOrder | CancelOrder | Exercise | QueryOrder | MoveCash | Subscribe | Plot | Quit,
+        ...,
     ]
     more: bool
 

@@ -47,7 +47,13 @@ def hello(frame: protocol.Hello) -> lean.LeanConnected:
         for order in frame.orders
     )  # fmt: skip
     return lean.LeanConnected(
-        frame.session, frame.mode, frame.brokerage, frame.fresh_from_broker, account(frame.account), working, frame.placed
+        frame.session,
+        frame.mode,
+        frame.brokerage,
+        frame.fresh_from_broker,
+        account(frame.account),
+        working,
+        frame.placed,
     )
 
 
@@ -143,20 +149,18 @@ def stepped(view: market.MarketQuotes, numbers: dict[int, int], frame: protocol.
     """
     alive = {**view.alive, **dict.fromkeys(frame.open, frame.at)}
     quotes = frame.quotes
-    columns = [view.bid, view.ask, view.bid_size, view.ask_size, view.last, view.volume, view.open_interest]
-    changed_at = view.changed_at
+    bid, ask, bid_size, ask_size = view.bid, view.ask, view.bid_size, view.ask_size
+    last, volume, open_interest, changed_at = view.last, view.volume, view.open_interest, view.changed_at
     if quotes.number:
         at = np.array([numbers[number] for number in quotes.number], dtype=np.intp)
-        fresh = (
-            quotes.bid, quotes.ask, quotes.bid_size, quotes.ask_size, quotes.last, quotes.volume,
-            quotes.open_interest,
-        )  # fmt: skip
-        columns = [_replaced(column, at, values) for column, values in zip(columns, fresh, strict=True)]
-        changed_at = changed_at.copy()
-        changed_at[at] = frame.at.timestamp()
+        bid, ask = _replaced(bid, at, quotes.bid), _replaced(ask, at, quotes.ask)
+        bid_size, ask_size = _replaced(bid_size, at, quotes.bid_size), _replaced(ask_size, at, quotes.ask_size)
+        last, volume = _replaced(last, at, quotes.last), _replaced(volume, at, quotes.volume)
+        open_interest = _replaced(open_interest, at, quotes.open_interest)
+        changed_at = _replaced(changed_at, at, [frame.at.timestamp()] * len(at))
     return market.MarketQuotes(
-        frame.number, frame.at, view.listing, view.securities, view.rows, *columns, changed_at, alive,
-        frozenset(frame.open),
+        frame.number, frame.at, view.listing, view.securities, view.rows, bid, ask, bid_size, ask_size, last, volume,
+        open_interest, changed_at, alive, frozenset(frame.open),
     )  # fmt: skip
 
 

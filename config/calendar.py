@@ -35,7 +35,8 @@ class Sessions(Protocol):
 
 
 class ExchangeSessions:
-    """Sessions of an exchange_calendars calendar (XNYS by default), loaded on first use: the library is slow to import."""
+    """Sessions of an exchange_calendars calendar (XNYS by default), loaded on first use: the library is slow to
+    import."""
 
     def __init__(self, name: str = "XNYS") -> None:
         self._name = name

@@ -44,6 +44,4 @@ def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = No
         Orders(rules, sessions), Risk(rules), Gateway(rules), Breaker(rules), Positions(), Volatility(sessions),
         Performance(),
     )  # fmt: skip
-    return Core(
-        actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options
-    )
+    return Core(actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options)

@@ -35,9 +35,7 @@ def _is_set(node: ast.expr) -> bool:
 
 
 if __name__ == "__main__":
-    rows = [
-        (path, *row) for path in sorted(Path("actors").rglob("*.py")) for row in problems(path.read_text())
-    ]
+    rows = [(path, *row) for path in sorted(Path("actors").rglob("*.py")) for row in problems(path.read_text())]
     for path, line, text in rows:
         print(f"{path}:{line}: {text}")
     sys.exit(1 if rows else 0)

@@ -201,7 +201,13 @@ def _pay_position(position: Position, symbol: str, quantity: int, price: Decimal
 
 
 def _move(
-    book: Book, recorded: Recorded, position_id: str, order_id: str, symbol: str, quantity: int, price: Decimal
+    book: Book,
+    recorded: Recorded,
+    position_id: str,
+    order_id: str,
+    symbol: str,
+    quantity: int,
+    price: Decimal,
 ) -> Position:
     position = book.positions.get(position_id)
     if position is None:

@@ -63,7 +63,8 @@ MOVES: Final[dict[State, frozenset[State]]] = {
     "released": frozenset(("approved", "denied", "queued", "canceled", "expired")),
     "approved": frozenset(("sent", "queued", "canceled", "expired")),
     "sent": frozenset((
-        "accepted", "rejected", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "unknown", "queued",
+        "accepted", "rejected", "partially_filled", "filled", "pending_cancel", "canceled", "expired", "unknown",
+        "queued",
     )),
     "accepted": frozenset((
         "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected", "unknown",
@@ -151,7 +152,8 @@ def apply_change(body: OrderBody, change: Amendment) -> OrderBody:
 def next_state(order: Order, fact: OrderFact) -> State | None:
     """The state that `fact` moves `order` to; None where it does not speak of the state.
 
-    A fill that completes gives 'filled'; one that does not gives 'partially_filled', or 'pending_cancel' and 'unknown' where
+    A fill that completes gives 'filled'; one that does not gives 'partially_filled', or 'pending_cancel' and
+    'unknown' where
     the order already is there, for a partial fill proves neither that the cancel failed nor what became of the rest.
     """
     match fact:
@@ -180,7 +182,9 @@ def next_state(order: Order, fact: OrderFact) -> State | None:
         case CancelRequested():
             return "pending_cancel"
         case CancelRefused():
-            return ("partially_filled" if any(order.filled) else "accepted") if order.state == "pending_cancel" else None
+            return (
+                ("partially_filled" if any(order.filled) else "accepted") if order.state == "pending_cancel" else None
+            )
         case OrderUnknown():
             return "unknown"
         case UnknownSettled():
@@ -200,7 +204,8 @@ def _after_fill(order: Order, fact: LegFilled) -> State | None:
 
 
 def allowed(order: Order, fact: OrderFact) -> bool:
-    """Whether the table lets `fact` happen to `order` now. Executions always may: they are booked whatever the state."""
+    """Whether the table lets `fact` happen to `order` now. Executions always may: they are booked whatever the
+    state."""
     if isinstance(fact, LegFilled):
         return True
     target = next_state(order, fact)

@@ -24,7 +24,8 @@ class OrderLeg(msgspec.Struct, frozen=True, array_like=True):
 class OrderBody(msgspec.Struct, frozen=True, array_like=True):
     """What is wanted, normalised: `quantity` > 0 units, ratios carry the side.
 
-    `limit_price` is the sum of ratio x leg price per share of one unit (stock legs of a combo / 100): positive is paid at
+    `limit_price` is the sum of ratio x leg price per share of one unit (stock legs of a combo / 100): positive is
+    paid at
     most, negative received at least. `stop_price` is positive. `leg_limits` holds one positive price a leg instead
     of `limit_price`. `ttl_seconds` counts from queueing. `sell_group` is a detail of LEAN's backtest (see docs).
     """
@@ -203,7 +204,8 @@ class LegAccepted(OrderFact, frozen=True, array_like=True):
 
 
 class LegFilled(OrderFact, frozen=True, array_like=True):
-    """An execution: signed quantity at a price per share, its fee in dollars. Booked once, whatever the order's state."""
+    """An execution: signed quantity at a price per share, its fee in dollars. Booked once, whatever the order's
+    state."""
 
     KIND: ClassVar[str] = "orders.LegFilled"
     origin: Origin

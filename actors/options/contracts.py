@@ -81,7 +81,7 @@ def parse_symbol(symbol: str) -> Contract | str:
             return symbol
         raise SymbolError(f"{symbol!r} is neither a ticker nor an OCC option symbol like 'GOOG  160219C00750000'")
     try:
-        expiry = dt.datetime.strptime(match["date"], "%y%m%d").date()  # noqa: DTZ007 - a date, no time
+        expiry = dt.datetime.strptime(match["date"], "%y%m%d").date()
     except ValueError:
         raise SymbolError(f"{symbol!r} has no valid expiry date: {match['date']!r}") from None
     right: Right = "C" if match["right"] == "C" else "P"

@@ -1,6 +1,7 @@
 """LEAN's margin for option strategies, as its default models compute it. For conformance: a broker asks otherwise.
 
-`lean_margin_used` is maintenance margin with the book split into LEAN's strategies; the split here is deterministic, LEAN's own
+`lean_margin_used` is maintenance margin with the book split into LEAN's strategies; the split here is
+deterministic, LEAN's own
 is not where several strategies are open at once. Source: recorded runs of LEAN, one strategy open alone.
 """
 
@@ -60,8 +61,8 @@ class _Book(msgspec.Struct):
         return _decimal(self.price(contract.symbol))
 
     def naked(self, contract: Contract) -> Decimal:
-        """Dollars for one short contract alone: premium + max(20 % (index 15 %) of spot - out of the money, 10 % of spot
-        (call) or strike (put))."""
+        """Dollars for one short contract alone: premium + max(20 % (index 15 %) of spot - out of the money, 10 %
+        of spot (call) or strike (put))."""
         rate = _NAKED_INDEX if is_index(self.underlying) else _NAKED
         call = contract.right == "C"
         out = max(Decimal(0), contract.strike - self.spot if call else self.spot - contract.strike)
@@ -72,8 +73,8 @@ class _Book(msgspec.Struct):
 def lean_margin_used(holdings: Mapping[str, int], price: Price, close_cost: Price | None = None) -> Decimal:
     """Dollars of maintenance margin that LEAN shows for signed holdings (contracts, shares), 0 for none.
 
-    `price(symbol)` is LEAN's price per share. `close_cost(symbol)`, where given, is what closing one short (or the proceeds
-    of one long) costs per share at the natural price: LEAN looks at it for short boxes only.
+    `price(symbol)` is LEAN's price per share. `close_cost(symbol)`, where given, is what closing one short (or the
+    proceeds of one long) costs per share at the natural price: LEAN looks at it for short boxes only.
     """
     return sum((_margin(book, _STOCK_MAINTENANCE) for book in _books(holdings, price, close_cost)), Decimal(0))
 
@@ -94,9 +95,7 @@ def _books(holdings: Mapping[str, int], price: Price, close_cost: Price | None) 
         book = books.get(underlying)
         if book is None:
             spot = _decimal(price(underlying))
-            book = _Book(
-                underlying, spot, 0, price, close_cost, _Side({}), _Side({}), _Side({}), _Side({})
-            )
+            book = _Book(underlying, spot, 0, price, close_cost, _Side({}), _Side({}), _Side({}), _Side({}))
             books[underlying] = book
         if not isinstance(parsed, Contract):
             book.shares += quantity
@@ -130,7 +129,11 @@ def _long_stock(book: _Book, rate: Decimal) -> Decimal:
     total = Decimal(0)
     for call in book.short_calls.sorted():
         for put in [p for p in book.long_puts.sorted() if p.expiry == call.expiry and p.strike <= call.strike]:
-            units = min(book.shares // call.multiplier, book.short_calls.left.get(call, 0), book.long_puts.left.get(put, 0))
+            units = min(
+                book.shares // call.multiplier,
+                book.short_calls.left.get(call, 0),
+                book.long_puts.left.get(put, 0),
+            )
             if units <= 0:
                 continue
             if put.strike == call.strike:
@@ -168,7 +171,11 @@ def _short_stock(book: _Book, rate: Decimal) -> Decimal:
     total = Decimal(0)
     for put in book.short_puts.sorted():
         for call in [c for c in book.long_calls.sorted() if c.expiry == put.expiry and c.strike == put.strike]:
-            units = min(-book.shares // put.multiplier, book.short_puts.left.get(put, 0), book.long_calls.left.get(call, 0))
+            units = min(
+                -book.shares // put.multiplier,
+                book.short_puts.left.get(put, 0),
+                book.long_calls.left.get(call, 0),
+            )
             if units <= 0:
                 continue
             inside = max(Decimal(0), put.strike - book.spot)
@@ -276,7 +283,8 @@ def _nearest(side: _Side, short: Contract, *, below: bool) -> Contract | None:
     found = [
         contract
         for contract in side.sorted()
-        if contract.expiry == short.expiry and (contract.strike < short.strike if below else contract.strike > short.strike)
+        if contract.expiry == short.expiry
+        and (contract.strike < short.strike if below else contract.strike > short.strike)
     ]
     if not found:
         return None
@@ -284,9 +292,13 @@ def _nearest(side: _Side, short: Contract, *, below: bool) -> Contract | None:
 
 
 def _spreads(book: _Book) -> Decimal:
-    """Verticals (the width where it is a credit, else nothing) and calendars of one strike (nothing): cheapest first."""
+    """Verticals (the width where it is a credit, else nothing) and calendars of one strike (nothing): cheapest
+    first."""
     total = Decimal(0)
-    for shorts, longs, sign in ((book.short_calls, book.long_calls, 1), (book.short_puts, book.long_puts, -1)):
+    for shorts, longs, sign in (
+        (book.short_calls, book.long_calls, 1),
+        (book.short_puts, book.long_puts, -1),
+    ):
         while True:
             pairs: list[tuple[Decimal, int, dt.date, Decimal, Decimal, Contract, Contract]] = []
             for short in shorts.sorted():

@@ -45,7 +45,8 @@ def mark(
     """Marks of contracts from their quotes; all arrays of one length, NaN for what is not there.
 
     A good mark is the middle of a two-sided, uncrossed, fresh quote no wider than the largest of 3 ticks, 25 % of the
-    middle and twice `median_width`. Else `model` clamped to [bid, ask] (MODEL); else the last good mark (STALE). With an
+    middle and twice `median_width`. Else `model` clamped to [bid, ask] (MODEL); else the last good mark (STALE).
+    With an
     ask and no bid: min(ask / 2, model). `previous` holds the marks of the same rows before; `now` is epoch seconds.
     """
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,7 @@
 """Black-76 on forwards, vectorised over a chain: prices, greeks, implied volatility, forwards from parity. float64.
 
-Per-share values with the time in years; `Greeks` are in the desk's units per share (see its docstring). No clock: times come in.
-Source: F. Black, The pricing of commodity contracts, Journal of Financial Economics 3 (1976).
+Per-share values with the time in years; `Greeks` are in the desk's units per share (see its docstring). No clock:
+times come in. Source: F. Black, The pricing of commodity contracts, Journal of Financial Economics 3 (1976).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import datetime as dt
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -24,7 +24,8 @@ _TINY = 1e-12
 class Greeks(msgspec.Struct, frozen=True, eq=False):
     """Price and sensitivities per share, arrays of one shape.
 
-    delta: shares per share (spot delta, through the forward's growth where `forward_delta` is False); gamma: delta per $1;
+    delta: shares per share (spot delta, through the forward's growth where `forward_delta` is False); gamma: delta
+    per $1;
     vega: $ per volatility point (0.01); theta: $ per calendar day (negative for what decays); rho: $ per 1 % of rate.
     """
 
@@ -56,8 +57,8 @@ def discount(rate: ArrayLike, time: ArrayLike) -> Floats:
 
 
 def forward_from_parity(strikes: ArrayLike, calls: ArrayLike, puts: ArrayLike, factor: float) -> float:
-    """The forward that put-call parity implies, dollars per share: the median of K + (C - P) / discount over the strikes
-    nearest to the money, so that dividends and borrow fall out. NaN where no strike has both sides.
+    """The forward that put-call parity implies, dollars per share: the median of K + (C - P) / discount over the
+    strikes nearest to the money, so that dividends and borrow fall out. NaN where no strike has both sides.
 
     `strikes`, `calls`, `puts` are arrays of one length (mids, NaN for none), `factor` the discount factor to expiry.
     """
@@ -72,9 +73,15 @@ def forward_from_parity(strikes: ArrayLike, calls: ArrayLike, puts: ArrayLike, f
 
 
 def black76(
-    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+    forward: ArrayLike,
+    strike: ArrayLike,
+    time: ArrayLike,
+    volatility: ArrayLike,
+    factor: ArrayLike,
+    is_call: ArrayLike,
 ) -> Floats:
-    """Option prices per share; arrays broadcast together. Limits are exact: at no time or no volatility, intrinsic value."""
+    """Option prices per share; arrays broadcast together. Limits are exact: at no time or no volatility, intrinsic
+    value."""
     forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
     deviation = volatility * np.sqrt(time)
     upper, lower = _d(forward, strike, deviation)
@@ -85,8 +92,8 @@ def black76(
 
 
 def black76_greeks(
-    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike,
-    *, spot: ArrayLike | None = None,
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call:
+    ArrayLike, *, spot: ArrayLike | None = None,
 ) -> Greeks:  # fmt: skip
     """Price and first-order greeks (and gamma), in the units of `Greeks`; arrays broadcast together.
 
@@ -122,7 +129,12 @@ def black76_greeks(
 
 
 def black76_curvature(
-    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+    forward: ArrayLike,
+    strike: ArrayLike,
+    time: ArrayLike,
+    volatility: ArrayLike,
+    factor: ArrayLike,
+    is_call: ArrayLike,
 ) -> Curvature:
     """Vanna, volga and charm against the forward, in the units of `Curvature`. 0 at no time or no volatility."""
     forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
@@ -148,8 +160,9 @@ def implied_volatility(
     """Volatility as a fraction a year at which Black-76 gives `price`; NaN ('none') where there is none.
 
     None means: no price or time, less than a tick of value beyond intrinsic, above what `highest` gives, or no vega to
-    speak of. In-the-money contracts are inverted as their out-of-the-money twin through parity, where the price's digits
-    still tell of volatility. Newton on log price with a bisection bracket, converged to 1e-10 of price; arrays broadcast.
+    speak of. In-the-money contracts are inverted as their out-of-the-money twin through parity, where the price's
+    digits still tell of volatility. Newton on log price with a bisection bracket, converged to 1e-10 of price; arrays
+    broadcast.
     """
     price = np.asarray(price, dtype=np.float64)
     forward, strike, time, factor, call = np.broadcast_arrays(
@@ -198,13 +211,13 @@ def _invert(target: Floats, forward: Floats, strike: Floats, root: Floats, highe
         low[active] = np.where(below, s, low[active])
         high[active] = np.where(below, high[active], s)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            # On the steep side of the inflection log price is the straighter curve.
-            logarithmic = (value < b) | (s >= inflection[active])
-            plain = -error / slope
-            logged = -np.log(value / b) * value / slope
-            step = np.where(logarithmic | ~(value > 0), plain, logged)
-            curvature = ratio * ratio / s - 0.25 * s
-            halley = step / (1.0 + 0.5 * np.clip(step * curvature, -0.5, 0.5))
+            # Beyond the inflection, and below the target, the price itself is the straighter curve; else its logarithm.
+            straight = (value < b) | (s >= inflection[active]) | ~(value > 0)
+            logged = np.asarray(-np.log(value / b) * value / slope, dtype=np.float64)
+            step = np.asarray(np.where(straight, -error / slope, logged), dtype=np.float64)
+            curvature: Floats = ratio * ratio / s - 0.25 * s
+            bend: Floats = np.minimum(np.maximum(step * curvature, -0.5), 0.5)
+            halley = np.asarray(step / (1.0 + 0.5 * bend), dtype=np.float64)
         candidate = s + np.where(np.isfinite(halley), halley, 0.0)
         outside = ~np.isfinite(halley) | (candidate <= low[active]) | (candidate >= high[active])
         candidate = np.where(outside, 0.5 * (low[active] + high[active]), candidate)
@@ -228,7 +241,12 @@ def _d(forward: Floats, strike: Floats, deviation: Floats) -> tuple[Floats, Floa
 
 
 def _arrays(
-    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call: ArrayLike
+    forward: ArrayLike,
+    strike: ArrayLike,
+    time: ArrayLike,
+    volatility: ArrayLike,
+    factor: ArrayLike,
+    is_call: ArrayLike,
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Bools]:
     forward, strike, time, volatility, factor = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in (forward, strike, time, volatility, factor))

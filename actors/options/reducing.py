@@ -45,11 +45,13 @@ def is_reducing(
 ) -> Verdict:
     """The desk's rule for an order against the position it names.
 
-    `holdings` and `order` are signed quantities by symbol (contracts or shares); `others` are the position's other working
-    and unknown orders. Every leg must stand against the holding and, with all that closes already, not cross zero; what is
-    left must be no worse in its minimum at expiry and in both end slopes (and in `scenario`, where given) with the order
-    wholly filled, with any part of its legs filled, and with every other order taken as filled and as unfilled. Buying back
-    short options passes by definition. Legs that expire apart are judged expiry by expiry.
+    `holdings` and `order` are signed quantities by symbol (contracts or shares); `others` are the position's other
+    working
+    and unknown orders. Every leg must stand against the holding and, with all that closes already, not cross zero;
+    what is
+    left must be no worse in its minimum at expiry and in both end slopes (and in `scenario`, where given) with the
+    order wholly filled, with any part of its legs filled, and with every other order taken as filled and as unfilled.
+    Buying back short options passes by definition. Legs that expire apart are judged expiry by expiry.
     """
     others = tuple(others)
     legs = {symbol: quantity for symbol, quantity in order.items() if quantity}
@@ -86,7 +88,12 @@ def _judge_shapes(
         for fill in fills:
             left = {symbol: background.get(symbol, 0) + fill.get(symbol, 0) for symbol in {**background, **fill}}
             why = _worse(before, _shapes(left))
-            if why is None and scenario is not None and worst_before is not None and scenario(left) < worst_before - 0.005:
+            if (
+                why is None
+                and scenario is not None
+                and worst_before is not None
+                and scenario(left) < worst_before - 0.005
+            ):
                 why = "the worst of the scenario grid falls"
             if why is not None:
                 part = ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in fill.items())
@@ -126,7 +133,9 @@ def _fills(legs: Mapping[str, int], apart: bool) -> list[dict[str, int]] | None:
 
 def _shapes(book: Mapping[str, int]) -> dict[object, Payoff]:
     """Payoff per expiry; stock counts with every expiry, and alone where there is none."""
-    stock = [Leg(symbol, quantity) for symbol, quantity in book.items() if not isinstance(parse_symbol(symbol), Contract)]
+    stock = [
+        Leg(symbol, quantity) for symbol, quantity in book.items() if not isinstance(parse_symbol(symbol), Contract)
+    ]
     by_expiry: dict[object, list[Leg]] = {}
     for symbol, quantity in book.items():
         parsed = parse_symbol(symbol)

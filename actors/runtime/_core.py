@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from actors.runtime._actor import CoreActor, Guard, Issued, JobDone, Output, TimerDue, ViewChanged
-from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal, Write
+from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal
 from actors.runtime._journal import Batch, CommandRow, Journal, Row
 from actors.runtime._tape import Entry, Tape
 from actors.runtime._view import Derive, View
@@ -58,9 +58,10 @@ class _Cell:
 class Core:
     """Runs actors over a journal. One input at a time; see `docs/kernel.md`.
 
-    `derives` are registered view functions; `kinds` adds fact types that no actor declares. `pick`, for tests, chooses which
-    ready actor goes next: `pick(n)` gives an index below n (None: arrival order). `elapsed` gives seconds for telemetry.
-    `on_failure(actor, group, error)` is called when an actor stops; `on_record` for every fact recorded.
+    `derives` are registered view functions; `kinds` adds fact types that no actor declares. `pick`, for tests,
+    chooses which
+    ready actor goes next: `pick(n)` gives an index below n (None: arrival order). `elapsed` gives seconds for
+    telemetry. `on_failure(actor, group, error)` is called when an actor stops; `on_record` for every fact recorded.
     """
 
     def __init__(
@@ -115,7 +116,11 @@ class Core:
         self._views = [cell for cell in self._cells.values() if cell.actor.views]
         for cell in self._cells.values():
             actor = cell.actor
-            for table, declared in ((self._folds, actor.folds), (self._reacts, actor.reacts), (self._releases, actor.releases)):
+            for table, declared in (
+                (self._folds, actor.folds),
+                (self._reacts, actor.reacts),
+                (self._releases, actor.releases),
+            ):
                 for kind in declared:
                     table.setdefault(kind, []).append(cell)
                     self._kinds[kind.KIND] = kind
@@ -149,7 +154,11 @@ class Core:
     def decode(self, row: Row) -> Recorded:
         """A journal row as the fact that actors fold. Raises KeyError for a kind that nobody here knows."""
         kind = self._kinds[row.kind]
-        fact = kind.upcast(row.schema, row.body) if row.schema != kind.SCHEMA else self._decoders[row.kind].decode(row.body)
+        fact = (
+            kind.upcast(row.schema, row.body)
+            if row.schema != kind.SCHEMA
+            else self._decoders[row.kind].decode(row.body)
+        )
         return Recorded(row.seq, row.stream, row.version, row.at, row.cause, fact)
 
     def state(self, actor: str) -> Any:
@@ -304,7 +313,8 @@ class Core:
         return taken
 
     def release(self, now: dt.datetime | None) -> None:
-        """Ask the owners of durable facts what leaves now. Live: an input of its own, put in when `durable_seq` rises."""
+        """Ask the owners of durable facts what leaves now. Live: an input of its own, put in when `durable_seq`
+        rises."""
         if now is None:
             return
         while self._unreleased and self._unreleased[0].seq <= self._journal.durable_seq:
@@ -404,9 +414,7 @@ class Core:
         version = self._versions.get(stream, 0) + 1
         kind = type(fact)
         recorded = Recorded(self._seq, stream, version, now, cause, fact)
-        self._rows.append(
-            Row(self._seq, stream, version, now, kind.KIND, kind.SCHEMA, cause, _encode(fact), kind.HOST)
-        )
+        self._rows.append(Row(self._seq, stream, version, now, kind.KIND, kind.SCHEMA, cause, _encode(fact), kind.HOST))
         self._tail.append(recorded)
         self._fold(recorded)
         for cell in self._reacts.get(kind, ()):

@@ -1,7 +1,9 @@
-"""The tape: every input as the core consumed it. Replaying one gives the same journal; where it is kept is the edge's."""
+"""The tape: every input as the core consumed it. Replaying one gives the same journal; where it is kept is the
+edge's."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,10 +50,8 @@ def replay(entries: list[Entry], core: Core) -> None:
         match entry.lane:
             case "command":
                 issued = entry.content
-                try:
+                with contextlib.suppress(Refusal, CommandFailed):
                     core.command(issued.id, issued.principal, issued.command, entry.now, issued.number)
-                except (Refusal, CommandFailed):
-                    pass
             case "word":
                 core.tell(entry.content, entry.now, entry.number)
             case "view":

@@ -27,7 +27,12 @@ class View:
     __slots__ = ("_cache", "_functions", "_memory", "at", "base", "number")
 
     def __init__(
-        self, number: int, at: dt.datetime, base: Any, functions: Mapping[str, DeriveFunction], memory: dict[str, Any]
+        self,
+        number: int,
+        at: dt.datetime,
+        base: Any,
+        functions: Mapping[str, DeriveFunction],
+        memory: dict[str, Any],
     ) -> None:
         self.number = number
         self.at = at

@@ -44,7 +44,8 @@ class Instant(msgspec.Struct, frozen=True):
     """One moment at which LEAN would act.
 
     `kind`: 'bars' is the end of a minute that delivers a slice (fill-forward included: `updates` then may be empty);
-    'midnight' is 00:00 of an exchange time zone (expiry, delisting); 'end' is the end of the run. `updates` holds only rows that the files
+    'midnight' is 00:00 of an exchange time zone (expiry, delisting); 'end' is the end of the run.
+    `updates` holds only rows that the files
     really have for the minute ending at `at`. `open` names subscribed securities whose regular session covered this
     minute. `listed` and `unlisted` name securities that joined or left the subscription at this instant,
     `open_interest` values that became known at it.

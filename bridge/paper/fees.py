@@ -15,7 +15,8 @@ _SHARE_MAXIMUM = Decimal("0.005")
 def lean_fee(symbol: str, quantity: int, order_price: Decimal) -> Decimal:
     """Dollars for filling `quantity` (signed) of a symbol in one leg order.
 
-    `order_price` is what LEAN's fee model takes for the premium: the order's own limit (a combo's net limit, which may be
+    `order_price` is what LEAN's fee model takes for the premium: the order's own limit (a combo's net limit, which
+    may be
     negative), else the quote. Options: 0.65 a contract from a premium of 0.10, 0.50 from 0.05, 0.25 below, at least
     1.00 an order. Stock: 0.005 a share, at least 1.00, at most 0.5 % of the value.
     """

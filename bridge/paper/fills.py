@@ -26,7 +26,8 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 def side_bar(prices: Prices, side: int) -> Bar | None:
-    """The bar that a buyer (+1: asks) or a seller (-1: bids) fills on: quotes before trades. None where there is none."""
+    """The bar that a buyer (+1: asks) or a seller (-1: bids) fills on: quotes before trades. None where there is
+    none."""
     quote = prices.quote
     if quote is not None and prices.quoted_at is not None:
         bar = _side(quote, side, prices.quoted_at)

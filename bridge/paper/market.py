@@ -162,8 +162,8 @@ class Market:
         quotes = protocol.Quotes(numbers, *columns)
         alive = tuple(symbol for symbol in self._feed.underlyings if symbol in instant.open)
         return protocol.Step(
-            self._step, self._now, self._rounds, self._step == 1, self._take_events(), self._account_if_touched(), quotes,
-            alive,
+            self._step, self._now, self._rounds, self._step == 1, self._take_events(),
+            self._account_if_touched(), quotes, alive,
         )  # fmt: skip
 
     def _listing(self, instant: Instant) -> protocol.Listing | None:
@@ -239,7 +239,11 @@ class Market:
         if order.type == "market_on_close":
             session = self._hours.session(leg.symbol, self._now.date())
             prices = self._prices[leg.symbol]
-            return [prices.last if prices.last == prices.last else prices.price] if session and self._now >= session[1] else None
+            return (
+                [prices.last if prices.last == prices.last else prices.price]
+                if session and self._now >= session[1]
+                else None
+            )
         bars = {each.symbol: side_bar(self._prices[each.symbol], each.ratio) for each in order.legs}
         known = {symbol: bar for symbol, bar in bars.items() if bar is not None and bar.ended > order.placed_at}
         if len(known) != len(order.legs):
@@ -249,7 +253,11 @@ class Market:
                 limit_price(known[each.symbol], each.ratio, float(limit))
                 for each, limit in zip(order.legs, order.leg_limits, strict=True)
             ]
-            return None if any(price is None for price in filled) else [float(price) for price in filled if price is not None]
+            return (
+                None
+                if any(price is None for price in filled)
+                else [float(price) for price in filled if price is not None]
+            )
         if order.type == "stop":
             price = stop_price(known[leg.symbol], leg.ratio, float(order.stop_price or 0))
             return None if price is None else [price]
@@ -386,17 +394,23 @@ class Market:
         if frame.combo and frame.type == "limit" and frame.leg_limits is None and frame.limit_price == 0:
             return "ArgumentException", "ComboLimitOrder requires a limit price"
         if len(frame.legs) > 1 and math.gcd(*(leg.ratio for leg in frame.legs)) > 1:
-            return "ArgumentException", "The global combo quantity should be used to increase or reduce the size of the order"
+            return (
+                "ArgumentException",
+                "The global combo quantity should be used to increase or reduce the size of the order",
+            )
         for leg in frame.legs:
             try:
                 parsed = parse_symbol(leg.symbol)
             except SymbolError as error:
                 return "ArgumentException", str(error)
-            if isinstance(parsed, Contract) and parsed.expiry < self._now.astimezone(self._hours.zone(leg.symbol)).date():
+            if (
+                isinstance(parsed, Contract)
+                and parsed.expiry < self._now.astimezone(self._hours.zone(leg.symbol)).date()
+            ):
                 return (
                     "InvalidOperationException",
-                    f"The symbol {leg.symbol} is not found in the algorithm's securities collection and cannot be re-added "
-                    "due to it being delisted or no longer tradable.",
+                    f"The symbol {leg.symbol} is not found in the algorithm's securities collection and cannot be "
+                    "re-added due to it being delisted or no longer tradable.",
                 )
         return None
 
@@ -406,13 +420,14 @@ class Market:
             prices = self._prices.get(leg.symbol)
             if prices is None or not prices.price:
                 return (
-                    f"Error: SecurityPriceZero - {leg.symbol}: The security does not have an accurate price as it has not "
-                    "yet received a bar of data."
+                    f"Error: SecurityPriceZero - {leg.symbol}: The security does not have an accurate price as it has "
+                    "not yet received a bar of data."
                 )
         return None
 
     def _insufficient(self, order: PaperOrder) -> str | None:
-        """LEAN's words where buying power does not suffice: free margin against the change of initial margin and the cost."""
+        """LEAN's words where buying power does not suffice: free margin against the change of initial margin and
+        the cost."""
         after = {symbol: held.quantity for symbol, held in self._portfolio.holdings.items()}
         reduces = True
         cost = Decimal(0)
@@ -466,7 +481,9 @@ class Market:
         if frame.stop_price is not None:
             order.stop_price = _round(frame.stop_price, leg.symbol)
         if frame.leg_limits is not None:
-            order.leg_limits = [_round(price, each.symbol) for price, each in zip(frame.leg_limits, order.legs, strict=True)]
+            order.leg_limits = [
+                _round(price, each.symbol) for price, each in zip(frame.leg_limits, order.legs, strict=True)
+            ]
         if frame.tag is not None:
             leg.tag = frame.tag
         self._asked.append(("update", order, leg))
@@ -509,12 +526,24 @@ class Market:
         lean_id = self._last_id
         leg = PaperLeg(frame.symbol, -1, lean_id, frame.tag)
         order = PaperOrder(
-            frame.exercise_id, frame.attempt, [leg], frame.quantity, "exercise", None, None, None, False, False, self._now
+            frame.exercise_id,
+            frame.attempt,
+            [leg],
+            frame.quantity,
+            "exercise",
+            None,
+            None,
+            None,
+            False,
+            False,
+            self._now,
         )
         self._tell(order, leg, "submitted", kind="exercise")
         contract = parse_symbol(frame.symbol)
         assert isinstance(contract, Contract)
-        self._settle_contract(contract, -frame.quantity, "exercise", lean_id, frame.exercise_id, frame.tag, together=True)
+        self._settle_contract(
+            contract, -frame.quantity, "exercise", lean_id, frame.exercise_id, frame.tag, together=True
+        )
         self._returned(frame, True, "filled", (lean_id,), "")
 
     def _query(self, frame: protocol.QueryOrder) -> None:
@@ -591,15 +620,22 @@ class Market:
                 self._settle_contract(contract, -held, "assignment", self._last_id, "", tag, together=False)
 
     def _settle_contract(
-        self, contract: Contract, quantity: int, kind: Any, lean_id: int, exercise_id: str, tag: str, *, together: bool
+        self,
+        contract: Contract,
+        quantity: int,
+        kind: Any,
+        lean_id: int,
+        exercise_id: str,
+        tag: str,
+        *,
+        together: bool,
     ) -> None:
-        """Exercise, assignment or expiry of `quantity` (signed, closing) contracts: the option's event, then the shares'."""
+        """Exercise, assignment or expiry of `quantity` (signed, closing) contracts: the option's event, then the
+        shares'."""
         spot = _decimal(self._price(contract.underlying))
         outcome = settle_expired(contract, quantity, spot, assigned=kind == "assignment" or quantity > 0)
         leg = PaperLeg(contract.symbol, 1 if quantity > 0 else -1, lean_id, tag)
-        order = PaperOrder(
-            exercise_id, 1, [leg], abs(quantity), "exercise", None, None, None, False, False, self._now
-        )
+        order = PaperOrder(exercise_id, 1, [leg], abs(quantity), "exercise", None, None, None, False, False, self._now)
         zero = Decimal(0)
         self._batch += 1
         if exercise_id:
@@ -622,16 +658,21 @@ class Market:
             )  # fmt: skip
 
     def _margin_call(self) -> None:
-        """LEAN's own market orders where margin used is above equity: largest requirement first, as much as is missing."""
+        """LEAN's own market orders where margin used is above equity: largest requirement first, as much as is
+        missing."""
         holdings = {symbol: held.quantity for symbol, held in self._portfolio.holdings.items()}
         if not holdings:
             return
-        used, value = self._margin(holdings, self._price, self._natural), self._portfolio.value(self._all_prices())
+        used, value = (
+            self._margin(holdings, self._price, self._natural),
+            self._portfolio.value(self._all_prices()),
+        )
         missing = used - value
         if missing <= 0:
             return
         alone = {
-            symbol: self._margin({symbol: quantity}, self._price, self._natural) for symbol, quantity in holdings.items()
+            symbol: self._margin({symbol: quantity}, self._price, self._natural)
+            for symbol, quantity in holdings.items()
         }
         calls: list[tuple[str, int]] = []
         for symbol in sorted(alone, key=lambda each: (-alone[each], each)):
@@ -669,11 +710,29 @@ class Market:
         execution = f"{self._session}:{leg.lean_id}:{leg.events}" if filled else ""
         self._events.append(
             protocol.OrderEvent(
-                self._last_event, self._now, kind, order.order_id if ours else "",
-                order.legs.index(leg) if kind == "order" else -1, symbol or leg.symbol, status, price, filled,
-                order.wanted(leg), fee, execution, message, leg.tag, leg.lean_id, leg.events, self._batch, (),
-                order.type, order.limit_price, in_the_money, settlement,
-            )  # fmt: skip
+                self._last_event,
+                self._now,
+                kind,
+                order.order_id if ours else "",
+                order.legs.index(leg) if kind == "order" else -1,
+                symbol or leg.symbol,
+                status,
+                price,
+                filled,
+                order.wanted(leg),
+                fee,
+                execution,
+                message,
+                leg.tag,
+                leg.lean_id,
+                leg.events,
+                self._batch,
+                (),
+                order.type,
+                order.limit_price,
+                in_the_money,
+                settlement,
+            )
         )
 
     def _returned(
@@ -687,7 +746,17 @@ class Market:
         order_id = frame.exercise_id if isinstance(frame, protocol.Exercise) else frame.order_id
         attempt = getattr(frame, "attempt", 0)
         self._event(
-            protocol.CallReturned, calls[type(frame)], order_id, attempt, ok, status, ids, message, raised, denied, known
+            protocol.CallReturned,
+            calls[type(frame)],
+            order_id,
+            attempt,
+            ok,
+            status,
+            ids,
+            message,
+            raised,
+            denied,
+            known,
         )
 
     def _event(self, kind: Any, *fields: Any) -> None:

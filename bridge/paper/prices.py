@@ -13,7 +13,8 @@ STALE = dt.timedelta(hours=1)
 
 class Prices:
     """Last known values of one security. `price` is LEAN's: the newer of last trade and middle of the quote (one side
-    alone where the other is missing); where both end together the quote for options (`quoted`), the trade for others."""
+    alone where the other is missing); where both end together the quote for options (`quoted`), the trade for
+    others."""
 
     __slots__ = (
         "ask", "ask_size", "bid", "bid_size", "last", "open_interest", "price", "quote", "quoted", "quoted_at",
@@ -31,7 +32,8 @@ class Prices:
         self.price = 0.0
 
     def update(self, at: dt.datetime, update: Update) -> None:
-        """Take the bars that ended at `at`. A side without a quote keeps its last bar whole, as LEAN's feed fills it."""
+        """Take the bars that ended at `at`. A side without a quote keeps its last bar whole, as LEAN's feed fills
+        it."""
         quote, trade = update
         if quote is not None:
             last = self.quote

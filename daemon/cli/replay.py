@@ -17,18 +17,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "replay",
         help="play a LEAN data folder through the whole system in lock-step",
-        description="Plays real option data through orders, risk, gateway and positions in lock-step, and reports what was "
-        "booked. The same inputs give the same journal, byte for byte.",
+        description="Plays real option data through orders, risk, gateway and positions in lock-step, and reports "
+        "what was booked. The same inputs give the same journal, byte for byte.",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder in LEAN's layout")
-    parser.add_argument("--underlying", action="append", default=[], metavar="U", help="stock or index; may be repeated")
+    parser.add_argument(
+        "--underlying", action="append", default=[], metavar="U", help="stock or index; may be repeated"
+    )
     parser.add_argument(
         "--subscribe", action="append", default=[], metavar="F",
         help="contracts, e.g. 'GOOG:weeklys,strikes=-30..30,days=0..60'; may be repeated",
     )  # fmt: skip
     parser.add_argument("--from", dest="first", type=_date, required=True, metavar="D", help="first date")
     parser.add_argument("--to", dest="last", type=_date, required=True, metavar="D", help="last date, inclusive")
-    parser.add_argument("--cash", type=_money, default=Decimal(100000), metavar="X", help="dollars at the start (100000)")
+    parser.add_argument(
+        "--cash", type=_money, default=Decimal(100000), metavar="X", help="dollars at the start (100000)"
+    )
     parser.add_argument("--fills", choices=("lean",), default="lean", help="how orders fill (lean)")
     parser.add_argument("--risk", choices=("lean", "default"), default="lean", help="whose rules judge orders (lean)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="JSON lines: what is done and when")

@@ -23,7 +23,14 @@ class JournalHash:
         """Take the next fact."""
         kind = type(recorded.fact)
         if not kind.HOST:
-            row = (recorded.stream, recorded.version, kind.KIND, kind.SCHEMA, _encode(recorded.fact), recorded.at)
+            row = (
+                recorded.stream,
+                recorded.version,
+                kind.KIND,
+                kind.SCHEMA,
+                _encode(recorded.fact),
+                recorded.at,
+            )
             self._sha.update(_encode(row))
 
     def add_row(self, row: Row) -> None:

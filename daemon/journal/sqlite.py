@@ -5,6 +5,7 @@ Nothing is confirmed that is not on disk; after a failed write or sync nothing m
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import fcntl
@@ -56,7 +57,8 @@ _COLUMNS = "seq, stream, version, at, kind, schema, cause, body, host, chain"
 class SqliteJournal:
     """The journal protocol over a file. `path.lock` is held for its whole life.
 
-    `live`: a writer thread takes all batches that wait and commits them with one sync, then calls `on_durable` from that
+    `live`: a writer thread takes all batches that wait and commits them with one sync, then calls `on_durable`
+    from that
     thread; otherwise `append` commits before it returns. `before_sync`, for tests and benches, runs before each commit.
     `ballast` bytes are kept in `path.ballast` to be given up by `release_ballast` when the disk is full.
     Raises JournalLocked, JournalReadOnly, JournalFull or JournalCorrupt when it can't be opened.
@@ -152,7 +154,8 @@ class SqliteJournal:
         while after < last and (limit is None or limit > 0):
             count = 4096 if limit is None else min(limit, 4096)
             rows = self._query(
-                f"select {_COLUMNS} from fact where seq > ? and seq <= ? order by seq limit ?", (after, last, count)
+                f"select {_COLUMNS} from fact where seq > ? and seq <= ? order by seq limit ?",
+                (after, last, count),
             )
             if not rows:
                 return
@@ -244,9 +247,18 @@ class SqliteJournal:
                     self._write.execute(
                         _INSERT,
                         (
-                            row.seq, row.stream, row.version, row.subject, _micros(row.at), row.kind, row.schema,
-                            row.cause, int(row.host), row.body, chain,
-                        ),  # fmt: skip
+                            row.seq,
+                            row.stream,
+                            row.version,
+                            row.subject,
+                            _micros(row.at),
+                            row.kind,
+                            row.schema,
+                            row.cause,
+                            int(row.host),
+                            row.body,
+                            chain,
+                        ),
                     )
                     last = row.seq
                 command = batch.command
@@ -254,7 +266,14 @@ class SqliteJournal:
                     self._positions += 1
                     self._write.execute(
                         "insert into command values (?, ?, ?, ?, ?, ?)",
-                        (command.id, command.digest, command.principal, command.first, command.last, self._positions),
+                        (
+                            command.id,
+                            command.digest,
+                            command.principal,
+                            command.first,
+                            command.last,
+                            self._positions,
+                        ),
                     )
             if self._before_sync is not None:
                 self._before_sync()
@@ -264,10 +283,9 @@ class SqliteJournal:
             failure.__cause__ = error
             self._failure = failure
             if self._write.in_transaction:
-                try:
+                # the failure above is what matters, and the transaction was never confirmed
+                with contextlib.suppress(sqlite3.Error):
                     self._write.execute("rollback")
-                except sqlite3.Error:
-                    pass  # the failure above is what matters, and the transaction was never confirmed
             return
         self._durable = last
         if self.on_durable is not None:

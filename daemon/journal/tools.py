@@ -75,8 +75,8 @@ def readable(row: Row, kinds: Mapping[str, type[Fact]]) -> dict[str, Any]:
         fact = msgspec.msgpack.decode(row.body, type=kind)
         body = {field: getattr(fact, field) for field in fact.__struct_fields__}
     return {
-        "seq": row.seq, "stream": row.stream, "version": row.version, "at": row.at, "kind": row.kind, "cause": row.cause,
-        "body": body,
+        "seq": row.seq, "stream": row.stream, "version": row.version, "at": row.at, "kind": row.kind,
+        "cause": row.cause, "body": body,
     }  # fmt: skip
 
 

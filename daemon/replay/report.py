@@ -172,7 +172,14 @@ class ReportFold:
         if batch != self._batch:
             self._batch, self._batch_start = batch, len(self._fills)
         row = FillRow(
-            stamp(recorded.at), kind, order_id, fact.symbol, fact.quantity, fact.price, fact.fee, self._book.cash
+            stamp(recorded.at),
+            kind,
+            order_id,
+            fact.symbol,
+            fact.quantity,
+            fact.price,
+            fact.fee,
+            self._book.cash,
         )
         self._fills.append(row)
         for earlier in self._fills[self._batch_start :]:
@@ -250,13 +257,15 @@ def page(report: Report, title: str) -> str:
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
     agrees = "equal to LEAN's" if report.final.agrees else "DIFFERS: " + "; ".join(report.final.differences)
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>
-<style>body{{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}}
-table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}td,th{{text-align:left;padding:.2rem .6rem;
-border-bottom:1px solid #ddd}}svg{{width:100%;height:18rem}}
+<style>body{{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;
+color:#222;background:#fff}}
+table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}td,th{{text-align:left;padding:.2rem
+.6rem; border-bottom:1px solid #ddd}}svg{{width:100%;height:18rem}}
 @media(prefers-color-scheme:dark){{body{{background:#16181c;color:#ddd}}td,th{{border-color:#333}}}}</style>
 <h1>{html.escape(title)}</h1>
 <p>Cash {report.final.cash}, value {report.final.value}, fees {report.final.fees}; book {html.escape(agrees)}.
-Orders: {html.escape(states)}. {report.steps} steps in {report.seconds:.2f} s. Journal hash <code>{report.journal_hash}</code>.</p>
+Orders: {html.escape(states)}. {report.steps} steps in {report.seconds:.2f} s.
+Journal hash <code>{report.journal_hash}</code>.</p>
 <ul>{notes}</ul><h2>Equity on marks</h2>{_curve(report.equity)}
 <h2>Fills</h2><table><tr><th>at<th>kind<th>order<th>symbol<th>quantity<th>price<th>fee<th>cash after</tr>{fills}</table>
 <h2>Refusals</h2><table><tr><th>at<th>by<th>what<th>order<th>reason</tr>{refusals}</table>
@@ -275,7 +284,8 @@ def _curve(equity: list[tuple[str, Decimal, Decimal]]) -> str:
         for index, value in enumerate(values)
     )
     return (
-        f'<svg viewBox="0 0 1000 300" preserveAspectRatio="none" role="img" aria-label="equity from {low:.2f} to {high:.2f}">'
+        f'<svg viewBox="0 0 1000 300" preserveAspectRatio="none"'
+        f' role="img" aria-label="equity from {low:.2f} to {high:.2f}">'
         f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5" '
         f'vector-effect="non-scaling-stroke"/></svg><p>{equity[0][0]} to {equity[-1][0]}: {low:.2f} to {high:.2f}</p>'
     )

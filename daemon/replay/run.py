@@ -160,8 +160,8 @@ def replay(
 ) -> Report:
     """Run one replay to its end. Raises ReplayError, ScriptError or the data side's errors for input it can't use.
 
-    `tape` takes every input; `journal` is written to instead of the request's; `on_account` is told of every account that
-    the market shows. The request's `seed` picks another interleaving of reactions: the book is the same.
+    `tape` takes every input; `journal` is written to instead of the request's; `on_account` is told of every
+    account that the market shows. The request's `seed` picks another interleaving of reactions: the book is the same.
     """
     began = time.perf_counter()
     rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=False)
@@ -213,7 +213,9 @@ def _script(request: ReplayRequest, rules: DeskRules) -> list[ScriptLine]:
 
 
 def _notes(request: ReplayRequest) -> list[str]:
-    notes = ["fills are lean's default backtest: optimistic; assignment is simplistic; am settlement is wrong, as in lean"]
+    notes = [
+        "fills are lean's default backtest: optimistic; assignment is simplistic; am settlement is wrong, as in lean"
+    ]
     if request.risk == "lean":
         notes.append("lean's rules alone judged the orders: the desk's own were off")
     return notes

@@ -12,8 +12,8 @@ import msgspec
 from actors.messages.breaker import Halt
 from actors.messages.lean import TransferCash
 from actors.messages.orders import (
-    AmendOrder,
     Amendment,
+    AmendOrder,
     CancelOrder,
     ExerciseContracts,
     OrderBody,

@@ -16,7 +16,7 @@ from traces import DATA, NAMES, Fill, Trace, money, read, script_text  # noqa: E
 
 from actors.messages.lean import AccountSeen  # noqa: E402
 from actors.runtime import MemoryJournal  # noqa: E402
-from daemon.replay import Report, ReplayRequest, replay  # noqa: E402
+from daemon.replay import ReplayRequest, Report, replay  # noqa: E402
 
 #: Why a row that LEAN answered otherwise is equal all the same: we refuse it before LEAN could.
 REFUSED_BY_US = {
@@ -92,7 +92,11 @@ def _final(trace: Trace, report: Report, rows: list[Row], differences: list[str]
         return
     pairs: list[tuple[str, object, object]] = [
         ("cash", report.final.cash, money(trace.final["cash"])),
-        ("value", None if report.final.value is None else money(str(report.final.value)), money(trace.final["value"])),
+        (
+            "value",
+            None if report.final.value is None else money(str(report.final.value)),
+            money(trace.final["value"]),
+        ),
         ("agrees with the embedded market", report.final.agrees, True),
     ]
     held = {row.symbol: (row.quantity, round(row.average, 4), row.price) for row in report.final.holdings}

@@ -10,7 +10,8 @@ import pytest
 
 _PATH = Path(__file__).with_name("compare.py")
 _SPEC = importlib.util.spec_from_file_location("conformance_compare", _PATH)
-assert _SPEC is not None and _SPEC.loader is not None
+assert _SPEC is not None
+assert _SPEC.loader is not None
 compare_module = importlib.util.module_from_spec(_SPEC)
 sys.modules["conformance_compare"] = compare_module
 _SPEC.loader.exec_module(compare_module)

@@ -148,9 +148,13 @@ def _calls(name: str, rows: list[dict[str, Any]]) -> Trace:
             case "on_order_event" if row["status"] in ("FILLED", "PARTIALLY_FILLED"):
                 trace.fills.append(
                     Fill(
-                        at, row["symbol"], int(row["fill_quantity"]), money(row["fill_price"]),
-                        money(row["fee"].split()[0]), money(row["account"]["cash"]),
-                    )  # fmt: skip
+                        at,
+                        row["symbol"],
+                        int(row["fill_quantity"]),
+                        money(row["fill_price"]),
+                        money(row["fee"].split()[0]),
+                        money(row["account"]["cash"]),
+                    )
                 )
             case "on_data":
                 trace.steps.append(at)
@@ -243,7 +247,13 @@ def _strategies(rows: list[dict[str, Any]]) -> Trace:
     for number, row in enumerate(rows):
         at = stamp(row["at"])
         legs = [{"symbol": fill["symbol"], "ratio": int(fill["quantity"]) // 2} for fill in row["fills"]]
-        body = {"order_id": f"s{number}", "legs": legs, "quantity": 2, "type": "market", "tag": row["strategy"]}
+        body = {
+            "order_id": f"s{number}",
+            "legs": legs,
+            "quantity": 2,
+            "type": "market",
+            "tag": row["strategy"],
+        }
         trace.script.append({"at": at, "submit": body})
         cash = money(row["after"]["cash"])
         trace.fills += [

@@ -33,9 +33,7 @@ class Recorder:
         fold_book(self.book, Recorded(self.seq, "test", self.seq, NOW, 0, fact))
 
     def order(self, order_id: str, *legs: tuple[str, int], quantity: int = 1, position_id: str = "") -> None:
-        body = OrderBody(
-            tuple(OrderLeg(*leg) for leg in legs), quantity, "limit", Decimal(1), position_id=position_id
-        )
+        body = OrderBody(tuple(OrderLeg(*leg) for leg in legs), quantity, "limit", Decimal(1), position_id=position_id)
         self.add(OrderQueued(order_id, body, "test", 1))
 
     def fill(self, order_id: str, leg: int, symbol: str, quantity: int, price: str, execution: str = "") -> None:
@@ -47,9 +45,19 @@ class Recorder:
     def account(self, kind, symbol: str, quantity: int, price: str, lean_id: int, settlement: str = "0") -> None:
         self.add(
             AccountFill(
-                ORIGIN, kind, symbol, quantity, Decimal(price), Decimal(0), f"1:a{self.seq}", lean_id, self.seq, "", "",
+                ORIGIN,
+                kind,
+                symbol,
+                quantity,
+                Decimal(price),
+                Decimal(0),
+                f"1:a{self.seq}",
+                lean_id,
+                self.seq,
+                "",
+                "",
                 Decimal(settlement),
-            )  # fmt: skip
+            )
         )
 
 
@@ -64,7 +72,9 @@ def test_a_spread_opens_one_position_and_its_mirror_closes_it() -> None:
     desk.fill("close", 1, OTHER, 1, "27.00")
     assert desk.book.positions == {}
     assert desk.book.holdings == {}
-    assert desk.book.closed["open"] == (Decimal("34.00") - Decimal("33.60") + Decimal("0.30")) * 100 - 4 * Decimal("0.65")
+    assert desk.book.closed["open"] == (Decimal("34.00") - Decimal("33.60") + Decimal("0.30")) * 100 - 4 * Decimal(
+        "0.65"
+    )
     assert desk.book.cash == Decimal(100000) + desk.book.realised
 
 
@@ -129,7 +139,9 @@ def test_a_deposit_is_a_flow_and_never_a_result() -> None:
         max_size=30,
     )
 )
-def test_lots_always_sum_to_the_net_holding_and_cash_to_what_was_paid(fills: list[tuple[str, int, int]]) -> None:
+def test_lots_always_sum_to_the_net_holding_and_cash_to_what_was_paid(
+    fills: list[tuple[str, int, int]],
+) -> None:
     desk = Recorder()
     paid = Decimal(0)
     for number, (symbol, quantity, cents) in enumerate(fills):

@@ -5,4 +5,13 @@ from bridge.paper.data.folder import LeanFolder
 from bridge.paper.data.hours import HoursError, MarketHours
 from bridge.paper.data.universe import Listed, SubscriptionError, parse_filter, select
 
-__all__ = ["Feed", "HoursError", "LeanFolder", "Listed", "MarketHours", "SubscriptionError", "parse_filter", "select"]
+__all__ = [
+    "Feed",
+    "HoursError",
+    "LeanFolder",
+    "Listed",
+    "MarketHours",
+    "SubscriptionError",
+    "parse_filter",
+    "select",
+]

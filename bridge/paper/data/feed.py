@@ -1,4 +1,5 @@
-"""The instants of a run: session minutes by the hours database, what the files have for each, and the midnights between."""
+"""The instants of a run: session minutes by the hours database, what the files have for each, and the midnights
+between."""
 
 from __future__ import annotations
 
@@ -101,9 +102,7 @@ class Feed:
 
     def _day(self, date: dt.date) -> Iterator[Instant]:
         sessions = {
-            symbol: session
-            for symbol in self._subscribed
-            if (session := self._hours.session(symbol, date)) is not None
+            symbol: session for symbol in self._subscribed if (session := self._hours.session(symbol, date)) is not None
         }
         if not sessions:
             return

@@ -88,7 +88,7 @@ def _universe(root: str, text: bytes) -> Listed:
         if not fields[0]:
             spot = float(fields[6])
             continue
-        expiry = dt.datetime.strptime(fields[0], "%Y%m%d").date()  # noqa: DTZ007 - a date, no time
+        expiry = dt.datetime.strptime(fields[0], "%Y%m%d").date()
         right = "C" if fields[2] == "C" else "P"
         contracts.append(Contract(root, expiry, right, Decimal(fields[1])))
     return Listed(spot, tuple(contracts))

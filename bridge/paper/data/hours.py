@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,8 +22,8 @@ class HoursError(ValueError):
 class MarketHours:
     """Opens and closes by symbol and date.
 
-    An entry of an own name inherits holidays and early closes of its market's '[*]' entry; options inherit those of what they
-    are written on, for the database has none of their own.
+    An entry of an own name inherits holidays and early closes of its market's '[*]' entry; options inherit those
+    of what they are written on, for the database has none of their own.
     """
 
     def __init__(self, entries: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def _set(entry: dict[str, Any], name: str) -> frozenset[str]:
     return cached
 
 
-@lru_cache(maxsize=None)
+@cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
