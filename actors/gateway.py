@@ -65,7 +65,6 @@ from actors.messages.orders import (
     OrderAccepted,
     OrderApproved,
     OrderCanceled,
-    OrderExpired,
     OrderFact,
     OrderRejected,
     OrderSent,
@@ -445,5 +444,3 @@ def compare(book: Book, account: AccountView) -> tuple[str, ...]:
             differences.append(f"{symbol.strip()}: ours {ours}, lean {lean}")
     return tuple(differences)
 
-
-__all__ = ["Gateway", "GatewayState", "OrderExpired", "compare"]

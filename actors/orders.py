@@ -31,7 +31,6 @@ from actors.messages.orders import (
     ExerciseRequested,
     LegFilled,
     OrderAccepted,
-    OrderApproved,
     OrderBody,
     OrderCanceled,
     OrderDenied,
@@ -51,6 +50,9 @@ from actors.messages.orders import (
     order_stream,
 )
 from actors.options.contracts import SymbolError, parse_symbol
+from actors.options.orders import LegsError, validate_legs
+from actors.options.orders import OrderLeg as LegRatio
+from actors.options.ticks import round_signed, tick
 from actors.runtime import CoreActor, Decision, Issued, Recorded, Refusal, TimerDue, Write
 from config.calendar import Sessions
 from config.desk import DeskRules
@@ -200,11 +202,23 @@ class Orders(CoreActor[OrdersState]):
         if waiting >= self._rules.maximum_queue:
             raise Refusal("full", f"{waiting} orders wait, the limit is {self._rules.maximum_queue}")
         check_body(command.body, self._rules)
+        body = self._on_grid(state, command.body)
         if state.level >= HARD_STOP and not issued.principal.startswith("operator"):
             raise Refusal("halted", "the breaker is at hard stop: only an operator's reducing orders pass")
-        campaign = self._campaign(state, command.body)
-        queued = OrderQueued(command.order_id, command.body, issued.principal, issued.number, campaign)
+        campaign = self._campaign(state, body)
+        queued = OrderQueued(command.order_id, body, issued.principal, issued.number, campaign)
         return Decision((Write(order_stream(command.order_id), queued),))
+
+    def _on_grid(self, state: OrdersState, body: OrderBody) -> OrderBody:
+        """The body with its limit on the class's ticks, before LEAN sees it: away from filling on entry, toward it on
+        exit. Even money becomes one tick."""
+        rules = self._rules
+        if body.limit_price is None or rules.lean_rules or (body.limit_price != 0 and not rules.tick_rounding):
+            return body
+        combo = len(body.legs) > 1
+        steps = [tick(leg.symbol, body.limit_price, complex_order=combo) for leg in body.legs]
+        price = round_signed(body.limit_price, max(steps), opening=not self._closes(state, body))
+        return msgspec.structs.replace(body, limit_price=price)
 
     def _campaign(self, state: OrdersState, body: OrderBody) -> str:
         position = state.book.positions.get(body.position_id)
@@ -294,7 +308,7 @@ class Orders(CoreActor[OrdersState]):
         if not queued:
             return ()
         room = self._rules.release_window - sum(1 for order in live if order.state in IN_WINDOW)
-        closers = {order.order_id: self._closes(state, order) for order in queued}
+        closers = {order.order_id: self._closes(state, order.body) for order in queued}
         if self._rules.lean_rules:
             queued.sort(key=lambda order: order.queued_seq)
         else:
@@ -307,13 +321,13 @@ class Orders(CoreActor[OrdersState]):
             writes.append(Write(order_stream(order.order_id), OrderReleased(order.order_id, order.attempt + 1)))
         return tuple(writes)
 
-    def _closes(self, state: OrdersState, order: Order) -> bool:
+    def _closes(self, state: OrdersState, body: OrderBody) -> bool:
         """Whether every leg stands against the holding of the position named: first in the queue. The gate decides."""
-        position = state.book.positions.get(order.body.position_id)
+        position = state.book.positions.get(body.position_id)
         if position is None:
             return False
         holdings = position.holdings
-        return all(leg.ratio * holdings.get(leg.symbol, 0) < 0 for leg in order.body.legs)
+        return all(leg.ratio * holdings.get(leg.symbol, 0) < 0 for leg in body.legs)
 
     def _requeue(self, state: OrdersState, reason: str) -> tuple[Write, ...]:
         return tuple(
@@ -386,13 +400,11 @@ def check_body(body: OrderBody, rules: DeskRules) -> None:
         raise Refusal("invalid", f"ttl_seconds {body.ttl_seconds} must be above 0")
     if rules.lean_rules:
         return
-    symbols = [leg.symbol for leg in body.legs]
-    if len(set(symbols)) != len(symbols):
-        raise Refusal("invalid", "the same symbol stands in two legs")
+    try:
+        validate_legs([LegRatio(leg.symbol, leg.ratio) for leg in body.legs])
+    except LegsError as error:
+        raise Refusal("invalid", str(error)) from None
     if body.limit_price == Decimal(0) and not rules.even_money:
         raise Refusal("invalid", "limit_price 0 can't be expressed")
     if body.sell_group:
         raise Refusal("invalid", "sell_group is for runs under lean's rules only")
-
-
-__all__ = ["OrderApproved", "Orders", "OrdersState", "check_body"]
