@@ -443,4 +443,3 @@ def compare(book: Book, account: AccountView) -> tuple[str, ...]:
         if ours != lean:
             differences.append(f"{symbol.strip()}: ours {ours}, lean {lean}")
     return tuple(differences)
-

@@ -219,7 +219,7 @@ def _invert(target: Floats, forward: Floats, strike: Floats, root: Floats, highe
             bend: Floats = np.minimum(np.maximum(step * curvature, -0.5), 0.5)
             halley = np.asarray(step / (1.0 + 0.5 * bend), dtype=np.float64)
         candidate = s + np.where(np.isfinite(halley), halley, 0.0)
-        outside = ~np.isfinite(halley) | (candidate <= low[active]) | (candidate >= high[active])
+        outside = ~np.isfinite(halley) | (candidate < low[active]) | (candidate > high[active])
         candidate = np.where(outside, 0.5 * (low[active] + high[active]), candidate)
         moved = np.abs(candidate - s)
         result[active] = candidate
