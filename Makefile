@@ -1,13 +1,14 @@
-# Each target makes .venv when it is missing.
+# Each target makes .venv when it is missing: two commands do all the set-up, `make demo` and `make test`.
 PY := .venv/bin/python
-.PHONY: demo test check long
-demo test check long: .venv/ready
+.PHONY: demo test check long bench conformance
+demo test check long bench conformance: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || python3 -m venv .venv
 	.venv/bin/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Everything but the long tests, in under 10 minutes on 2 cores.
 test:
 	$(PY) -m pytest -n 2 -m "not long"
 
@@ -21,8 +22,17 @@ check:
 	.venv/bin/lint-imports
 	$(PY) tools/lints.py
 
+# Every recorded run of LEAN, replayed from order body to journal and compared row by row.
+conformance:
+	$(PY) tests/conformance/compare.py
+
+bench:
+	.venv/bin/pip install -q -c constraints.txt -e '.[bench]'
+	for each in bench/*.py; do echo "== $$each"; $(PY) $$each || exit 1; done
+
 demo:
 	mkdir -p out
 	.venv/bin/callboard replay --data tests/data/lean --underlying GOOG --from 2015-12-24 --to 2015-12-24 \
-	    --subscribe 'GOOG:weeklys,strikes=-5..5,days=0..60' --report out/demo.json
+	    --subscribe 'GOOG:weeklys,strikes=-30..30,days=0..60' --script tests/data/demo.jsonl --cash 100000 \
+	    --report out/demo.json
 	@echo "report: out/demo.json, to read: out/demo.html"

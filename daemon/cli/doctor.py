@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("actors", "algorithm", "bridge", "config", "daemon")
@@ -20,7 +21,8 @@ def foreign_packages(home: Path, path: Sequence[str] | None = None) -> dict[str,
     """Packages of ours that an import would not take from `home`, with the place found (or `not found`)."""
     found: dict[str, str] = {}
     for name in PACKAGES:
-        spec = PathFinder.find_spec(name, list(path) if path is not None else None)
+        # Without a path the whole import system is asked, editable installs included.
+        spec = find_spec(name) if path is None else PathFinder.find_spec(name, list(path))
         places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
         if not any(Path(place).resolve() == (home / name).resolve() for place in places):
             found[name] = places[0] if places else "not found"

@@ -1,0 +1,25 @@
+"""The wheel ships what runs, and nothing else of the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_ships_every_package_that_runs(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path), str(ROOT),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {"actors", "bridge", "algorithm", "config", "daemon"} <= tops
+    assert not {"tests", "docs", "bench", "tools"} & tops
+    for module in ("actors/runtime/_core.py", "bridge/protocol.py", "bridge/paper/data/feed.py", "daemon/cli/replay.py"):
+        assert module in names
