@@ -1,0 +1,48 @@
+"""Twenty strategies outside LEAN's factory, sent as custom combos and margined by their parts. Data only."""
+
+from __future__ import annotations
+
+from actors.options.catalogue.model import Strategy, strategy
+
+OTHERS: tuple[Strategy, ...] = (
+    strategy("Long Call", "+C1", "", ("bullish", "low", "defined", "debit"),
+             "A rise soon, with the loss known.", "Decay and falling volatility take the premium."),
+    strategy("Long Put", "+P1", "", ("bearish", "low", "defined", "debit"),
+             "A fall soon, with the loss known.", "Decay and falling volatility take the premium."),
+    strategy("Call Condor", "+C1 -C2 -C3 +C4", "", ("neutral", "high", "defined", "debit"),
+             "A range between K2 and K3, built in calls.", "A move past either wing; LEAN margins it as two verticals.", "equal"),
+    strategy("Put Condor", "+P1 -P2 -P3 +P4", "", ("neutral", "high", "defined", "debit"),
+             "A range between K2 and K3, built in puts.", "A move past either wing; LEAN margins it as two verticals.", "equal"),
+    strategy("Diagonal Spread", "+C1f -C2", "", ("bullish", "low", "defined", "debit"),
+             "A slow rise to K2 by T1.", "Far volatility falls; a jump past K2 before T1."),
+    strategy("Poor Man's Covered Call", "+C1f -C2", "", ("bullish", "low", "defined", "debit"),
+             "A covered call on little capital: far call of 75 to 85 delta.", "The debit must be below the width, or a rally loses."),
+    strategy("Double Calendar", "-P1 +P1f -C2 +C2f", "", ("neutral", "low", "defined", "debit"),
+             "A range between K1 and K2 until T1.", "Far volatility falls, or spot leaves the range."),
+    strategy("Broken Wing Butterfly", "+P3 -2P2 +P1", "", ("neutral", "high", "defined", "either"),
+             "A pin at K2, with no loss on the other side when opened for a credit.", "A move through the wide wing; LEAN has no such strategy.", "unequal"),
+    strategy("Christmas Tree", "+C1 -3C2 +2C3", "", ("neutral", "high", "defined", "debit"),
+             "A drift to K2.", "A rally past K3; six contracts of commission."),
+    strategy("Ratio Spread 1x3", "+C1 -3C2", "", ("neutral", "high", "undefined", "either"),
+             "A drift to K2 with steep skew.", "A rally: two calls are uncovered."),
+    strategy("Risk Reversal", "-P1 +C2", "", ("bullish", "any", "undefined", "either"),
+             "A rise, financed by rich puts.", "A crash: the put is uncovered."),
+    strategy("Synthetic Long Stock", "+C1 -P1", "", ("bullish", "any", "undefined", "either"),
+             "To hold the stock's exposure without its cash.", "A crash, as with stock; early put assignment."),
+    strategy("Jade Lizard", "-P1 -C2 +C3", "", ("bullish", "high", "undefined", "credit"),
+             "Rich puts; a credit of at least K3 - K2 leaves no risk above.", "A crash: the put is uncovered."),
+    strategy("Reverse Jade Lizard", "-C3 -P2 +P1", "", ("bearish", "high", "undefined", "credit"),
+             "Rich calls; a credit of at least K2 - K1 leaves no risk below.", "A rally: the call is uncovered."),
+    strategy("Strap", "+2C1 +P1", "", ("big move", "low", "defined", "debit"),
+             "A big move, more likely up.", "Decay of three options."),
+    strategy("Guts", "+C1 +P2", "", ("big move", "low", "defined", "debit"),
+             "As the strangle, in the money.", "Wide quotes in the money; early exercise is lost value."),
+    strategy("Seagull", "-P1 +C2 -C3", "", ("bullish", "any", "undefined", "either"),
+             "A cheap rise to K3, financed by a put.", "A crash: the put is uncovered."),
+    strategy("Covered Strangle", "-P1 -C2 +S", "", ("bullish", "high", "undefined", "credit"),
+             "Income on stock, ready to buy more at K1.", "A crash: two hundred shares' worth of loss."),
+    strategy("Stock Repair", "+C1 -2C2 +S", "", ("bullish", "any", "defined", "either"),
+             "To lower the break-even of a losing holding without new cash.", "The stock falls on; upside beyond K2 is gone."),
+    strategy("ZEBRA", "+2C1 -C2", "", ("bullish", "any", "defined", "debit"),
+             "Stock replacement with almost no extrinsic value: 70 and 50 delta.", "All of a large debit is lost in a crash."),
+)  # fmt: skip
