@@ -138,9 +138,7 @@ def refold(count: int) -> float:
     """Seconds to start a core on a journal of so many facts."""
     journal = MemoryJournal()
     body = msgspec.msgpack.encode(Added(1))
-    rows = tuple(
-        Row(seq, "sum", seq, NOW, Added.KIND, 1, 0, body) for seq in range(1, count + 1)
-    )
+    rows = tuple(Row(seq, "sum", seq, NOW, Added.KIND, 1, 0, body) for seq in range(1, count + 1))
     for start in range(0, count, 100_000):
         journal.append(Batch(rows[start : start + 100_000]))
     core = Core([Adder()], journal)

@@ -77,7 +77,8 @@ class Desk:
         """A call came back."""
         self.n += 1
         values: dict[str, Any] = {
-            "call": "place", "attempt": 1, "ok": True, "status": "submitted", "lean_ids": (), "message": "", "raised": "",
+            "call": "place", "attempt": 1, "ok": True, "status": "submitted", "lean_ids": (), "message": "",
+            "raised": "",
             "denied": False, "known_here": True,
         }  # fmt: skip
         self.core.tell(lean.LeanReturned(n=self.n, order_id=order_id, **{**values, **fields}), self.now)

@@ -1,4 +1,4 @@
-"""Black-76 against QuantLib, finite differences and exact limits; implied volatility back to where the price came from."""
+"""Black-76 against QuantLib, finite differences and exact limits; implied volatility back to its start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders accepted at reduce-only can't hurt: no holding grows or crosses zero, no worst case worsens, however they fill."""
+"""Orders accepted at reduce-only can't hurt: no holding grows or crosses zero, no worst case worsens."""
 
 from __future__ import annotations
 

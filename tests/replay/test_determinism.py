@@ -65,7 +65,8 @@ def test_the_hash_does_not_depend_on_pythons_hash_seed(hash_seed: str, whole: li
     script.write_text(traces.script_text(BUSY))
     command = [
         sys.executable, "-c", "import sys; from daemon.cli import main; sys.exit(main(sys.argv[1:]))", "replay",
-        "--data", str(DATA), "--underlying", "GOOG", "--subscribe", BUSY.subscribe, "--from", str(DAY), "--to", str(DAY),
+        "--data", str(DATA), "--underlying", "GOOG", "--subscribe", BUSY.subscribe, "--from", str(DAY),
+        "--to", str(DAY),
         "--cash", str(BUSY.cash), "--script", str(script), "--json", "--quiet",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
