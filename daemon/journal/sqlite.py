@@ -348,7 +348,7 @@ def _columns(row: Row, chain: bytes) -> tuple[Any, ...]:
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
-    """Many rows a statement: every statement gives the interpreter's lock away, and a busy core is slow to give it back."""
+    """Many rows a statement: each gives the interpreter's lock away, and a busy core is slow to give it back."""
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         chunk = rows[start : start + _ROWS_A_STATEMENT]
         connection.execute(_statement(table, len(chunk[0]), len(chunk)), [value for row in chunk for value in row])

@@ -21,5 +21,10 @@ def test_the_wheel_ships_every_package_that_runs(tmp_path: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {"actors", "bridge", "algorithm", "config", "daemon"} <= tops
     assert not {"tests", "docs", "bench", "tools"} & tops
-    for module in ("actors/runtime/_core.py", "bridge/protocol.py", "bridge/paper/data/feed.py", "daemon/cli/replay.py"):
+    for module in (
+        "actors/runtime/_core.py",
+        "bridge/protocol.py",
+        "bridge/paper/data/feed.py",
+        "daemon/cli/replay.py",
+    ):
         assert module in names
