@@ -495,7 +495,7 @@ def decode_to_daemon(body: bytes) -> ToDaemon:
     """The frame that LEAN's end sent. Raises ProtocolError with the path of what was wrong."""
     try:
         return _to_daemon.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise ProtocolError(f"unreadable frame from lean: {error}") from error
 
 
@@ -503,5 +503,5 @@ def decode_to_lean(body: bytes) -> ToLean:
     """The frame that the daemon sent. Raises ProtocolError with the path of what was wrong."""
     try:
         return _to_lean.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise ProtocolError(f"unreadable frame from the daemon: {error}") from error

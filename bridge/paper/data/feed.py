@@ -10,7 +10,8 @@ from actors.options.contracts import Contract, is_index, parse_symbol, underlyin
 from bridge.paper.bars import Instant, Update
 from bridge.paper.data.folder import LeanFolder, dates, minute_of, quote_bar, scale_of, trade_bar
 from bridge.paper.data.hours import MarketHours
-from bridge.paper.data.universe import Listed, select
+from bridge.paper.data.newcomers import Newcomers
+from bridge.paper.data.universe import select
 from bridge.protocol import ChainFilter
 
 _MINUTE = dt.timedelta(minutes=1)
@@ -65,18 +66,12 @@ class Feed:
                 wanted[symbol] = None
         for chain in self._chains:
             listed = self._folder.listed(chain.root, date)
-            if listed is None:
-                listed = self._first_quotes(chain.root, date)
             if listed is not None:
                 wanted |= {contract.symbol: None for contract in select(listed, chain, date)}
         for symbol in self._subscribed:
             if symbol in self.pinned and _alive(symbol, date):
                 wanted[symbol] = None
         return wanted
-
-    def _first_quotes(self, root: str, date: dt.date) -> Listed | None:
-        """Without a universe file nothing is known before the open: no chain. Symbols asked for by name still come."""
-        return None
 
     def _midnight(self, date: dt.date) -> Iterator[Instant]:
         """00:00 of every exchange zone among what is subscribed, earliest first; selection happens at the first."""
@@ -114,13 +109,37 @@ class Feed:
         for symbol, session in sessions.items():
             spans.setdefault(session, []).append(symbol)
         sets = {span: frozenset(symbols) for span, symbols in spans.items()}
+        newcomers = [
+            Newcomers(self._folder, self._hours, chain, date)
+            for chain in self._chains
+            if self._folder.listed(chain.root, date) is None
+        ]
         at = begin
         while at < end:
             open_now = frozenset[str]().union(*(names for (o, c), names in sets.items() if o <= at < c))
             at += _MINUTE
             updates = {symbol: _update(symbol, raw) for symbol, raw in rows.pop(at, {}).items()}
-            yield Instant(at, "bars", updates, open_now, open_interest=interest)
+            joined: list[str] = []
+            for each in newcomers:
+                joined += each.join(at, updates, self._subscribed)
+            for symbol in joined:
+                self._subscribed[symbol] = None
+                session = self._hours.session(symbol, date)
+                assert session is not None
+                sets[session] = sets.get(session, frozenset()) | {symbol}
+                for ended, raw in self._rows(date, {symbol: session}).items():
+                    rows.setdefault(ended, {}).update(raw)
+                updates |= {
+                    symbol: _update(symbol, raw) for symbol, raw in rows.get(at, {}).items() if symbol in joined
+                }
+            open_now |= {symbol for symbol in joined if self._in_session(symbol, date, at)}
+            rows.pop(at, None)
+            yield Instant(at, "bars", updates, open_now, tuple(joined), open_interest=interest)
             interest = {}
+
+    def _in_session(self, symbol: str, date: dt.date, ended: dt.datetime) -> bool:
+        session = self._hours.session(symbol, date)
+        return session is not None and session[0] < ended <= session[1]
 
     def _rows(
         self, date: dt.date, sessions: dict[str, tuple[dt.datetime, dt.datetime]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,6 +14,7 @@ from bridge.paper.bars import QuoteBar, TradeBar
 from bridge.paper.data.universe import Listed
 
 _NAN = float("nan")
+_MEMBER = re.compile(r"_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8})\.csv$")
 
 
 class LeanFolder:
@@ -57,6 +59,23 @@ class LeanFolder:
     @property
     def _open(self) -> dict[Path, zipfile.ZipFile]:
         return self.__dict__.setdefault("_archives", {})
+
+    def first_quotes(self, root: str, date: dt.date) -> dict[Contract, bytes]:
+        """The first quote row of every contract of a root that has one on this day. Look at a row's time before telling
+        of its contract: before it nobody knew of it."""
+        archive = self._archive(Contract(root, date, "C", Decimal(1)), date, "quote")
+        found: dict[Contract, bytes] = {}
+        for name in sorted(archive.namelist()) if archive is not None else ():
+            match = _MEMBER.search(name)
+            if match is None:
+                continue
+            with archive.open(name) as member:  # pyright: ignore[reportOptionalMemberAccess]
+                row = member.readline().strip()
+            if row:
+                expiry = dt.datetime.strptime(match["expiry"], "%Y%m%d").date()
+                right = "C" if match["right"] == "call" else "P"
+                found[Contract(root, expiry, right, Decimal(match["strike"]) / 10000)] = row
+        return found
 
     def close_day(self) -> None:
         """Close the archives of the day that is over."""
