@@ -1,4 +1,4 @@
-"""Lints of our own: code in actors/ calls no clock and no chance, and iterates over no set.
+"""Lints of our own: code in actors/ reads no clock, rolls no dice, awaits nothing, and iterates over no set.
 
 A line ending in `# lint: allow <why>` is passed over.
 """
@@ -13,25 +13,77 @@ from pathlib import Path
 _CALLS = re.compile(
     r"(.*\.)?(utcnow|today|uuid1|uuid4|urandom|sleep)|(dt|datetime)(\.datetime)?\.now|(time|random|secrets)\..+"
 )
+_MODULES = frozenset(("random", "secrets", "uuid", "time", "asyncio", "trio", "anyio", "socket", "threading"))
 _ALLOWED = re.compile(r"# lint: allow \S+")
 
 
 def problems(source: str) -> list[tuple[int, str]]:
-    """Line and text of each problem, in line order. Sets are known only where written as such."""
+    """Line and text of each problem, in line order. A set is known where it is written as one, or where a name of the
+    same function was given one."""
     lines = source.splitlines()
+    tree = ast.parse(source)
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and _CALLS.fullmatch(ast.unparse(node.func)):
-            found.append((node.lineno, f"calls {ast.unparse(node.func)}"))
-        elif isinstance(node, ast.For | ast.comprehension) and _is_set(node.iter):
-            found.append((node.iter.lineno, "iterates over a set"))
-    return sorted(row for row in found if not _ALLOWED.search(lines[row[0] - 1]))
+    for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))):
+        names = _set_names(scope)
+        for node in _own(scope):
+            text = _problem(node, names)
+            if text is not None:
+                found.append(text)
+    return sorted({row for row in found if not _ALLOWED.search(lines[row[0] - 1])})
 
 
-def _is_set(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call):
-        return ast.unparse(node.func) in ("set", "frozenset")
-    return isinstance(node, ast.Set | ast.SetComp)
+def _own(scope: ast.AST) -> list[ast.AST]:
+    """Nodes of a scope, those of functions inside it left out."""
+    nodes: list[ast.AST] = []
+    waiting = list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        if not isinstance(node, ast.FunctionDef):
+            waiting += ast.iter_child_nodes(node)
+    return nodes
+
+
+def _problem(node: ast.AST, names: frozenset[str]) -> tuple[int, str] | None:
+    match node:
+        case ast.Call() if _CALLS.fullmatch(ast.unparse(node.func)):
+            return node.lineno, f"calls {ast.unparse(node.func)}"
+        case ast.For() if _is_set(node.iter, names):
+            return node.iter.lineno, "iterates over a set"
+        case ast.comprehension() if _is_set(node.iter, names):
+            return node.iter.lineno, "iterates over a set"
+        case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+            return node.lineno, "awaits: a core actor does no I/O"
+        case ast.Import():
+            for alias in node.names:
+                if alias.name.partition(".")[0] in _MODULES:
+                    return node.lineno, f"imports {alias.name}"
+        case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in _MODULES:
+            return node.lineno, f"imports from {module}"
+    return None
+
+
+def _set_names(scope: ast.AST) -> frozenset[str]:
+    found: list[str] = []
+    for node in _own(scope):
+        if isinstance(node, ast.Assign) and _is_set(node.value, frozenset()):
+            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            if ast.unparse(node.annotation).split("[")[0] in ("set", "frozenset"):
+                found.append(node.target.id)
+    return frozenset(found)
+
+
+def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name in names
+        case ast.Call():
+            return ast.unparse(node.func).split("[")[0] in ("set", "frozenset")
+        case ast.BinOp(op=ast.BitOr() | ast.BitAnd() | ast.Sub()):
+            return _is_set(node.left, names) or _is_set(node.right, names)
+        case _:
+            return isinstance(node, ast.Set | ast.SetComp)
 
 
 if __name__ == "__main__":

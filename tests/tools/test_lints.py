@@ -30,3 +30,22 @@ def test_bad_is_named(bad: str) -> None:
 )
 def test_good_passes(good: str) -> None:
     assert problems(good) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def decide(): pass",
+        "from random import choice",
+        "import trio",
+        "def decide():\n    names = {'a', 'b'}\n    for name in names: pass",
+        "def decide():\n    seen: set[str] = set()\n    return [name for name in seen]",
+        "def decide(a, b):\n    return [name for name in set(a) | b]",
+    ],
+)
+def test_awaiting_chance_and_sets_by_name_are_seen(source: str) -> None:
+    assert problems(source)
+
+
+def test_a_name_that_holds_a_set_elsewhere_is_not_blamed_here() -> None:
+    assert not problems("def one():\n    names = {1}\n\ndef two(names):\n    return [n for n in names]")
