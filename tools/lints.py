@@ -68,10 +68,13 @@ def _set_names(scope: ast.AST) -> frozenset[str]:
     for node in _own(scope):
         if isinstance(node, ast.Assign) and _is_set(node.value, frozenset()):
             found += [target.id for target in node.targets if isinstance(target, ast.Name)]
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            if ast.unparse(node.annotation).split("[")[0] in ("set", "frozenset"):
-                found.append(node.target.id)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and _is_set_type(node.annotation):
+            found.append(node.target.id)
     return frozenset(found)
+
+
+def _is_set_type(annotation: ast.expr) -> bool:
+    return ast.unparse(annotation).split("[")[0] in ("set", "frozenset")
 
 
 def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
