@@ -30,22 +30,27 @@ from actors.runtime._tape import Entry, MemoryTape, Tape, replay
 from actors.runtime._view import Derive, View
 from actors.runtime._words import (
     ActorFailed,
+    ActorResumed,
     Answer,
     Busy,
     CommandConflict,
     CommandFailed,
+    CoreFailed,
     DeadLetter,
     FactSkipped,
     GuardRefused,
     SkipFact,
     Started,
     Telemetry,
+    UnknownKind,
 )
 
 __all__ = [
-    "GENESIS", "ActorFailed", "Answer", "Batch", "Busy", "Command", "CommandConflict", "CommandFailed", "CommandRow",
-    "Core", "CoreActor", "DeadLetter", "Decision", "Derive", "Entry", "Fact", "FactSkipped", "Group", "Guard",
-    "GuardRefused", "Head", "Issued", "JobDone", "Journal", "JournalConflict", "JournalCorrupt", "JournalError",
-    "JournalFull", "JournalLocked", "JournalReadOnly", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal",
-    "Row", "SkipFact", "Started", "Tape", "Telemetry", "TimerDue", "View", "ViewChanged", "Write", "link", "replay",
+    "GENESIS", "ActorFailed", "ActorResumed", "Answer", "Batch", "Busy", "Command", "CommandConflict",
+    "CommandFailed", "CommandRow", "Core", "CoreActor", "CoreFailed", "DeadLetter", "Decision", "Derive",
+    "Entry", "Fact", "FactSkipped", "Group", "Guard", "GuardRefused", "Head", "Issued", "JobDone",
+    "Journal", "JournalConflict", "JournalCorrupt", "JournalError", "JournalFull", "JournalLocked",
+    "JournalReadOnly", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
+    "Started", "Tape", "Telemetry", "TimerDue", "UnknownKind", "View", "ViewChanged", "Write", "link",
+    "replay",
 ]  # fmt: skip

@@ -57,11 +57,12 @@ def replay(entries: list[Entry], core: Core) -> None:
             case "view":
                 core.view(entry.content, entry.now)
             case "timer":
-                core.advance(entry.now)
+                core.fire(*entry.content)
             case "job":
                 core.job(entry.content[0], entry.content[1], entry.now)
             case "kill":
                 core.kill(entry.content, entry.now)
+            case "durable":
+                core.release(entry.now, entry.content)
             case lane:
                 raise ValueError(f"unknown lane {lane!r} on the tape")
-        core.release(entry.now)

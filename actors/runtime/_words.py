@@ -25,6 +25,18 @@ class ActorFailed(Fact, frozen=True, array_like=True):
     actor: str
     seq: int
     error: str
+    #: The oldest fact that waits for a turn of this actor; 0 for none.
+    waits_from: int = 0
+    #: It is the fold that broke, not a decision.
+    folding: bool = False
+
+
+class ActorResumed(Fact, frozen=True, array_like=True):
+    """An actor that had stopped was folded anew and goes on where it stopped; nothing was skipped."""
+
+    KIND: ClassVar[str] = "runtime.ActorResumed"
+    HOST: ClassVar[bool] = True
+    actor: str
 
 
 class FactSkipped(Fact, frozen=True, array_like=True):
@@ -35,6 +47,7 @@ class FactSkipped(Fact, frozen=True, array_like=True):
     seq: int
     reason: str
     principal: str
+    folding: bool = False
 
 
 class SkipFact(Command, frozen=True, tag=True):
@@ -55,6 +68,14 @@ class CommandConflict(Refusal):
 
 class CommandFailed(Exception):
     """The actor raised while deciding a command: nothing was recorded, and the command is among the dead letters."""
+
+
+class CoreFailed(Exception):
+    """The journal or a guard's fold failed: the core takes nothing any more, and what rested on it is not said."""
+
+
+class UnknownKind(Exception):
+    """The journal holds a kind of fact that this core does not know: it was written by other code."""
 
 
 class Busy(Exception):
