@@ -45,7 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the replay. 0: it ended and the book is LEAN's; 1: it failed or the books differ; 2: bad input."""
-    from daemon.replay import ReplayError, ReplayRequest, ScriptError, page, replay
+    from actors.runtime import JournalError
+    from daemon.replay import ReplayError, ReplayRequest, page, replay
 
     if args.last < args.first:
         print(f"callboard replay: --to {args.last} is before --from {args.first}", file=sys.stderr)
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     watched = not args.quiet and sys.stderr.isatty()
     try:
         report = replay(request, progress if watched else None)
-    except (ReplayError, ScriptError, ValueError, FileNotFoundError) as error:
+    except (ReplayError, JournalError, ValueError, OSError) as error:
         print(f"callboard replay: {error}", file=sys.stderr)
         return 2
     finally:
@@ -83,6 +84,9 @@ def run(args: argparse.Namespace) -> int:
         states = ", ".join(f"{len(rows)} {state}" for state, rows in sorted(report.orders.items())) or "no orders"
         print(f"{report.steps} steps in {report.seconds:.2f} s; {states}; {len(report.fills)} fills")
         print(f"cash {report.final.cash}, value {report.final.value}, fees {report.final.fees}")
+        for note in report.notes:
+            if note.startswith("no data"):
+                print(f"note: {note}")
         for difference in report.final.differences:
             print(f"differs from lean: {difference}")
         print(f"journal hash {report.journal_hash}")

@@ -79,6 +79,15 @@ class LockStep:
                 case _:
                     raise ReplayError(f"unexpected {type(frame).__name__} between steps")
 
+    def missing(self) -> list[str]:
+        """Stocks and indexes of which nothing was ever seen, in words."""
+        assert self._view is not None
+        return [
+            f"no data was found for {security.symbol}"
+            for security in self._view.securities
+            if security.kind in ("equity", "index") and self._view.price(security.symbol) is None
+        ]
+
     def _frames(self) -> Iterator[protocol.ToDaemon]:
         while True:
             for frame in self._market.next():
@@ -195,7 +204,7 @@ def replay(
         play.run(progress)
     finally:
         journal.close()
-    report = fold.report(_notes(request))
+    report = fold.report([*_notes(request), *play.missing()])
     if play.final is not None:
         report.final.lean_value = play.final.value
     report.journal_hash = hasher.hexdigest()
