@@ -25,6 +25,7 @@ from actors.runtime._journal import (
     JournalReadOnly,
     Row,
 )
+from actors.runtime._lanes import Lanes, LaneStatistics
 from actors.runtime._memory import GENESIS, MemoryJournal, link
 from actors.runtime._tape import Entry, MemoryTape, Tape, replay
 from actors.runtime._view import Derive, View
@@ -50,7 +51,8 @@ __all__ = [
     "CommandFailed", "CommandRow", "Core", "CoreActor", "CoreFailed", "DeadLetter", "Decision", "Derive",
     "Entry", "Fact", "FactSkipped", "Group", "Guard", "GuardRefused", "Head", "Issued", "JobDone",
     "Journal", "JournalConflict", "JournalCorrupt", "JournalError", "JournalFull", "JournalLocked",
-    "JournalReadOnly", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
+    "JournalReadOnly", "LaneStatistics",
+    "Lanes", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
     "Started", "Tape", "Telemetry", "TimerDue", "UnknownKind", "View", "ViewChanged", "Write", "link",
     "replay",
 ]  # fmt: skip
