@@ -142,7 +142,9 @@ class Gateway(CoreActor[GatewayState]):
                 state.level = 0
             case Reconciled(agree=agree, differences=differences):
                 state.agrees, state.differences = agree, differences
-                state.differs_since = None if agree else state.differs_since
+            case AccountSeen(account=account):
+                differs = bool(compare(state.book, account))
+                state.differs_since = (state.differs_since or recorded.at) if differs else None
             case _:
                 pass
         return state
@@ -423,6 +425,11 @@ class Gateway(CoreActor[GatewayState]):
         writes = [Write(STREAM, AccountSeen(Origin(state.session, account.n), account))]
         differences = compare(state.book, account)
         agree = not differences
+        if differences and state.mode == "live":
+            # An account may be older than a fill that crossed it: a difference counts when it is seen again.
+            since, patience = state.differs_since, dt.timedelta(seconds=self._rules.reconcile_seconds)
+            if since is None or now - since < patience:
+                return tuple(writes)
         if agree == state.agrees and differences == state.differences:
             return tuple(writes)
         ours = Column("ours", 0.0, state.book.cash, tuple(sorted(state.book.holdings.items())))

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from actors.options.contracts import Contract, SymbolError, is_index, is_option, multiplier_of, parse_symbol
+from actors.options.ticks import lean_round
 from bridge import protocol
 from bridge.paper.bars import Instant
 from bridge.paper.data import Feed, MarketHours
@@ -477,12 +478,12 @@ class Market:
         if frame.quantity is not None:
             order.quantity = frame.quantity
         if frame.limit_price is not None:
-            order.limit_price = _round(frame.limit_price, leg.symbol)
+            order.limit_price = lean_round(leg.symbol, frame.limit_price)
         if frame.stop_price is not None:
-            order.stop_price = _round(frame.stop_price, leg.symbol)
+            order.stop_price = lean_round(leg.symbol, frame.stop_price)
         if frame.leg_limits is not None:
             order.leg_limits = [
-                _round(price, each.symbol) for price, each in zip(frame.leg_limits, order.legs, strict=True)
+                lean_round(each.symbol, price) for price, each in zip(frame.leg_limits, order.legs, strict=True)
             ]
         if frame.tag is not None:
             leg.tag = frame.tag
@@ -810,19 +811,13 @@ def _tick(symbol: str) -> Decimal:
     return Decimal("0.05") if isinstance(parsed, Contract) and is_index(parsed.underlying) else Decimal("0.01")
 
 
-def _round(price: Decimal, symbol: str) -> Decimal:
-    """LEAN's silent rounding of an order's price to its own tick, half to even."""
-    tick = _tick(symbol)
-    return (price / tick).quantize(Decimal(1)) * tick
-
-
 def _rounded(frame: protocol.PlaceOrder) -> protocol.PlaceOrder:
     symbol = frame.legs[0].symbol
     return msgspec.structs.replace(
         frame,
-        limit_price=None if frame.limit_price is None else _round(frame.limit_price, symbol),
-        stop_price=None if frame.stop_price is None else _round(frame.stop_price, symbol),
+        limit_price=None if frame.limit_price is None else lean_round(symbol, frame.limit_price),
+        stop_price=None if frame.stop_price is None else lean_round(symbol, frame.stop_price),
         leg_limits=None
         if frame.leg_limits is None
-        else tuple(_round(price, leg.symbol) for price, leg in zip(frame.leg_limits, frame.legs, strict=True)),
+        else tuple(lean_round(leg.symbol, price) for price, leg in zip(frame.leg_limits, frame.legs, strict=True)),
     )
