@@ -1,4 +1,4 @@
-"""Durable appends alone and with many waiting, beside the disk's own sync rate; append to durable on slow disks."""
+"""Durable appends alone and with many waiting, beside the disk's own sync rate; commands on slow disks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
-from actors.runtime import Batch, Row
+from actors.runtime import Batch, Command, Core, CoreActor, Decision, Fact, Recorded, Row, Write
 from daemon.journal import SqliteJournal
 
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
@@ -36,9 +36,9 @@ def disk(folder: Path) -> float:
         return count / (time.perf_counter() - began)
 
 
-def appends(path: Path, waiting: int, before_sync: Callable[[], None] | None = None) -> tuple[float, float]:
+def appends(path: Path, waiting: int) -> tuple[float, float]:
     """Durable appends a second with so many waiting at once, and the median seconds from append to durable."""
-    with SqliteJournal(path, live=True, before_sync=before_sync) as journal:
+    with SqliteJournal(path, live=True) as journal:
         done = threading.Semaphore(0)
         told = 0
         started: dict[int, float] = {}
@@ -67,6 +67,54 @@ def appends(path: Path, waiting: int, before_sync: Callable[[], None] | None = N
         return count / (time.perf_counter() - began), statistics.median(took)
 
 
+class Add(Command, frozen=True, tag=True):
+    """Count one."""
+
+
+class Added(Fact, frozen=True, array_like=True):
+    """One more."""
+
+    KIND: ClassVar[str] = "bench.Added"
+
+
+class Counter(CoreActor[list[int]]):
+    """One fact a command."""
+
+    name = "counter"
+    group = "book"
+    commands = (Add,)
+    folds = (Added,)
+
+    def initial(self) -> list[int]:
+        return [0]
+
+    def evolve(self, state: list[int], recorded: Recorded) -> list[int]:
+        state[0] += 1
+        return state
+
+    def decide(self, state: list[int], message: Any, now: dt.datetime, market: Any) -> Decision:
+        return Decision((Write("counter", Added()),))
+
+
+def commands(path: Path, sync: float) -> float:
+    """Median seconds from a command to the moment at which its reply may be given, on a disk slower by `sync`."""
+    with SqliteJournal(path, live=True, before_sync=lambda: time.sleep(sync)) as journal:
+        core = Core([Counter()], journal)
+        told = threading.Semaphore(0)
+        journal.on_durable = lambda seq: told.release()
+        core.start(NOW)
+        told.acquire()
+        took: list[float] = []
+        began = time.perf_counter()
+        while time.perf_counter() - began < SECONDS:
+            start = time.perf_counter()
+            answer = core.command(str(len(took)), "bench", Add(), NOW)
+            while journal.durable_seq < answer.seq:
+                told.acquire()
+            took.append(time.perf_counter() - start)
+        return statistics.median(took)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
@@ -78,9 +126,9 @@ def main() -> None:
             text = f"journal, durable, {waiting} waiting"
             print(f"{text:<44} {each:>10,.0f} {each / rate:>11.2f}x {1000 * median:>9.3f}")
         for sync in (0.0003, 0.005):
-            _, median = appends(folder / f"s{sync}.db", 1, lambda sync=sync: time.sleep(sync))
-            text = f"append to durable, sync of {1000 * sync:g} ms more"
-            print(f"{text:<44} {1 / median:>10,.0f} {median / sync:>9.2f} syncs {1000 * median:>7.3f}")
+            each = commands(folder / f"s{sync}.db", sync)
+            text = f"command to durable reply, sync of {1000 * sync:g} ms more"
+            print(f"{text:<44} {1 / each:>10,.0f} {each / sync:>9.2f} syncs {1000 * each:>7.3f}")
 
 
 if __name__ == "__main__":
