@@ -5,6 +5,7 @@ LEAN's own grouping of a book with several strategies may differ; margin is not 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import combinations
@@ -154,13 +155,13 @@ def _roles(strategy: Strategy, symbols: tuple[str, ...], negated: bool) -> dict[
     return {symbol: ratios[_place(symbol, strikes, expiries)] for symbol in symbols}
 
 
-def _ranks(symbols: Iterable[str]) -> tuple[list[Decimal], list[object]]:
+def _ranks(symbols: Iterable[str]) -> tuple[list[Decimal], list[dt.date]]:
     contracts = [parsed for parsed in map(parse_symbol, symbols) if isinstance(parsed, Contract)]
     strikes = sorted(dict.fromkeys(contract.strike for contract in contracts))
-    return strikes, list(sorted(dict.fromkeys(contract.expiry for contract in contracts)))
+    return strikes, sorted(dict.fromkeys(contract.expiry for contract in contracts))
 
 
-def _place(symbol: str, strikes: list[Decimal], expiries: list[object]) -> tuple[str, int, bool]:
+def _place(symbol: str, strikes: list[Decimal], expiries: list[dt.date]) -> tuple[str, int, bool]:
     parsed = parse_symbol(symbol)
     if not isinstance(parsed, Contract):
         return "S", 0, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -171,7 +172,7 @@ def _resolve(strategy: Strategy, chain: ChainSnapshot, targets: Targets) -> Cand
 
 def _check(strategy: Strategy, strikes: Sequence[Decimal]) -> None:
     shown = ", ".join(map(str, strikes))
-    if any(low >= high for low, high in zip(strikes, strikes[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(strikes)):
         raise _Refused(f"strikes {shown} must rise strictly")
     if strategy.spacing != "any":
         low, high = strikes[1] - strikes[0], strikes[-1] - strikes[-2]
@@ -222,12 +223,12 @@ def _available(
     strategy: Strategy, role: int, expiries: Sequence[dt.date], listed: dict[Contract, int]
 ) -> dict[Decimal, None]:
     """Strikes listed for every leg that uses this role, ascending."""
-    sets = [
-        {c.strike for c in listed if c.right == leg.kind and c.expiry == (expiries[1] if leg.far else expiries[0])}
-        for leg in strategy.legs
-        if leg.strike == role
-    ]
-    return dict.fromkeys(sorted(set.intersection(*sets)))
+    wanted = [(leg.kind, expiries[1] if leg.far else expiries[0]) for leg in strategy.legs if leg.strike == role]
+    places = {(contract.right, contract.expiry, contract.strike) for contract in listed}
+    strikes = sorted(dict.fromkeys(contract.strike for contract in listed))
+    return dict.fromkeys(
+        strike for strike in strikes if all((right, expiry, strike) in places for right, expiry in wanted)
+    )
 
 
 def _choose(
