@@ -75,8 +75,10 @@ class SqliteJournal:
         self._failure: JournalError | None = None
         self._closed = False
         self._lock = _lock(path)
+        opened: list[sqlite3.Connection] = []
         try:
             self._write = _connect(path)
+            opened.append(self._write)
             self._head, self._durable = _open(self._write, path)
             self._versions: dict[str, int] = dict(
                 self._write.execute("select stream, max(version) from fact group by stream").fetchall()
@@ -84,18 +86,17 @@ class SqliteJournal:
             self._ids = {row[0] for row in self._write.execute("select id from command").fetchall()}
             self._positions = len(self._ids)
             self._read = _connect(path, read_only=True)
+            opened.append(self._read)
             self._reading = threading.Lock()
             if ballast:
                 _fill_ballast(_ballast(path), ballast)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, JournalError) as error:
+            for connection in opened:
+                connection.close()
             self._unlock()
-            raise _named(error, path) from error
-        except OSError as error:
-            self._unlock()
-            raise _named_os(error, path) from error
-        except JournalError:
-            self._unlock()
-            raise
+            if isinstance(error, JournalError):
+                raise
+            raise _ending(error, path) from error
         self._waiting: queue.SimpleQueue[list[tuple[Batch, list[bytes]]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if live:
@@ -238,7 +239,10 @@ class SqliteJournal:
                     break
                 taken += more
             if self._failure is None:
-                self._commit(taken)
+                try:
+                    self._commit(taken)
+                except Exception as error:  # the listener's: without it nobody would hear of later commits
+                    self._failure = _ending(error, self.path)
 
     def _commit(self, taken: list[tuple[Batch, list[bytes]]]) -> None:
         facts: list[tuple[Any, ...]] = []
@@ -259,10 +263,8 @@ class SqliteJournal:
             if self._before_sync is not None:
                 self._before_sync()
             self._write.execute("commit")
-        except (sqlite3.Error, OSError) as error:
-            failure = _named(error, self.path) if isinstance(error, sqlite3.Error) else _named_os(error, self.path)
-            failure.__cause__ = error
-            self._failure = failure
+        except Exception as error:  # whatever it was, these rows are not on disk and nobody may wait for them
+            self._failure = _ending(error, self.path)
             if self._write.in_transaction:
                 # the failure above is what matters, and the transaction was never confirmed
                 with contextlib.suppress(sqlite3.Error):
@@ -377,8 +379,12 @@ def _ballast(path: Path) -> Path:
 def _fill_ballast(path: Path, size: int) -> None:
     if path.exists() and path.stat().st_size == size:
         return
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _named(error: sqlite3.Error, path: Path) -> JournalError:
@@ -393,6 +399,18 @@ def _named(error: sqlite3.Error, path: Path) -> JournalError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalLocked(f"{path} is locked by another program: {error}")
     return JournalError(f"{path}: {error}")
+
+
+def _ending(error: Exception, path: Path) -> JournalError:
+    """What ended the journal, as the situation that it is, with its cause."""
+    if isinstance(error, sqlite3.Error):
+        failure = _named(error, path)
+    elif isinstance(error, OSError):
+        failure = _named_os(error, path)
+    else:
+        failure = JournalError(f"{path}: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
 
 
 def _named_os(error: OSError, path: Path) -> JournalError:

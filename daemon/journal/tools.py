@@ -41,7 +41,10 @@ def rows(path: Path, after: int = 0) -> Iterator[tuple[Row, bytes]]:
 
 
 def verify(path: Path) -> Verdict:
-    """Check every row's number, version and chain, from the first; stops at the first that is not what was written."""
+    """Check every row's number, version and chain, from the first; stops at the first that is not what was written.
+    Raises JournalError where there is no file: nothing to verify is not damage."""
+    if not path.is_file():
+        raise JournalError(f"{path} does not exist")
     count, chain = 0, GENESIS
     versions: dict[str, int] = {}
     try:
