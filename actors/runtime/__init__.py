@@ -24,6 +24,7 @@ from actors.runtime._journal import (
     JournalLocked,
     JournalReadOnly,
     Row,
+    check_time,
 )
 from actors.runtime._lanes import Lanes, LaneStatistics
 from actors.runtime._memory import GENESIS, MemoryJournal, link
@@ -53,6 +54,6 @@ __all__ = [
     "Journal", "JournalConflict", "JournalCorrupt", "JournalError", "JournalFull", "JournalLocked",
     "JournalReadOnly", "LaneStatistics",
     "Lanes", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
-    "Started", "Tape", "Telemetry", "TimerDue", "UnknownKind", "View", "ViewChanged", "Write", "link",
+    "Started", "Tape", "Telemetry", "TimerDue", "UnknownKind", "View", "ViewChanged", "Write", "check_time", "link",
     "replay",
 ]  # fmt: skip

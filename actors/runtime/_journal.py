@@ -46,6 +46,12 @@ class Batch(msgspec.Struct, frozen=True):
     command: CommandRow | None = None
 
 
+def check_time(row: Row) -> None:
+    """Raise JournalConflict unless the row's time is aware UTC: any other reads back as another row."""
+    if row.at.utcoffset() != dt.timedelta(0) or row.at.tzname() != "UTC":
+        raise JournalConflict(f"row {row.seq} has the time {row.at.isoformat()}, which is not aware utc")
+
+
 class Head(msgspec.Struct, frozen=True):
     """Where the journal ends: highest sequence (0 when empty) and the chain hash there."""
 

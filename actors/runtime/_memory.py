@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from actors.runtime._journal import Batch, CommandRow, Head, JournalConflict, JournalError, Row
+from actors.runtime._journal import Batch, CommandRow, Head, JournalConflict, JournalError, Row, check_time
 
 #: What the chain starts from.
 GENESIS = bytes(32)
@@ -54,6 +54,7 @@ class MemoryJournal:
         for row in batch.rows:
             expected += 1
             version = versions.get(row.stream, self._versions.get(row.stream, 0)) + 1
+            check_time(row)
             if row.seq != expected:
                 raise JournalConflict(f"row {row.seq} does not follow {expected - 1}")
             if row.version != version:

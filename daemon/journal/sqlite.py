@@ -31,6 +31,7 @@ from actors.runtime import (
     JournalLocked,
     JournalReadOnly,
     Row,
+    check_time,
     link,
 )
 
@@ -69,6 +70,8 @@ class SqliteJournal:
     def __init__(
         self, path: Path, *, live: bool, before_sync: Callable[[], None] | None = None, ballast: int = 0
     ) -> None:
+        # Through links: two names of one file must meet at one lock.
+        path = path.resolve()
         self.path = path
         self.on_durable: Callable[[int], None] | None = None
         self._before_sync = before_sync
@@ -212,6 +215,7 @@ class SqliteJournal:
         expected, versions = self._head.seq, dict[str, int]()
         for row in batch.rows:
             expected += 1
+            check_time(row)
             if row.seq != expected:
                 raise JournalConflict(f"row {row.seq} does not follow {expected - 1}")
             version = versions.get(row.stream, self._versions.get(row.stream, 0)) + 1
@@ -297,7 +301,7 @@ def open_new(path: Path) -> SqliteJournal:
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
     connection = sqlite3.connect(
-        f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
     )
     if not read_only:
         connection.execute("pragma journal_mode = wal")
@@ -317,7 +321,11 @@ def _open(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
     if not rows:
         return Head(0, GENESIS), 0
     before = rows[1][-1] if len(rows) > 1 else GENESIS
-    if link(before, row_of(rows[0])) != rows[0][-1]:
+    try:
+        good = link(before, row_of(rows[0])) == rows[0][-1]
+    except (ValueError, OverflowError, TypeError):
+        good = False
+    if not good:
         raise JournalCorrupt(f"{path}: row {rows[0][0]} is not what was written; good up to {rows[0][0] - 1}")
     return Head(rows[0][0], rows[0][-1]), rows[0][0]
 

@@ -30,7 +30,7 @@ def rows(path: Path, after: int = 0) -> Iterator[tuple[Row, bytes]]:
     if not path.is_file():
         raise JournalError(f"{path} does not exist")
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = _open(path)
         try:
             for columns in connection.execute(f"select {_COLUMNS} from fact where seq > ? order by seq", (after,)):
                 yield row_of(columns), columns[-1]
@@ -62,7 +62,31 @@ def verify(path: Path) -> Verdict:
             versions[row.stream] = row.version
     except (JournalError, ValueError, OverflowError, TypeError) as error:
         return Verdict(count, count, chain.hex(), f"after row {count}: {error}")
-    return Verdict(count, count, chain.hex(), None)
+    return Verdict(count, count, chain.hex(), _beside_the_chain(path))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def _beside_the_chain(path: Path) -> str | None:
+    """What is wrong with the file where the chain does not look: pages, indexes, subjects, commands without a place."""
+    try:
+        connection = _open(path)
+        try:
+            (said,) = connection.execute("pragma integrity_check(1)").fetchone()
+            if said != "ok":
+                return f"the file is damaged: {said}"
+            wrong = "select min(seq) from fact where subject <> substr(kind, 1, instr(kind || '.', '.') - 1)"
+            (seq,) = connection.execute(wrong).fetchone()
+            if seq is not None:
+                return f"row {seq} has a subject that its kind does not"
+            count, last = connection.execute("select count(*), coalesce(max(position), 0) from command").fetchone()
+            return None if count == last else f"{last - count} of {last} commands are missing"
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        return f"the file is damaged: {error}"
 
 
 def file_hash(path: Path) -> str:
