@@ -74,6 +74,7 @@ class Market:
         self._assignment_hour: dt.datetime | None = None
         self._pending: Instant | None = None
         self._ended = False
+        self._quit: str | None = None
         self._day: dt.date | None = None
 
     # --- the protocol -----------------------------------------------------------------------------------------
@@ -90,6 +91,10 @@ class Market:
         """Frames up to the next step: the end of the present one (cancels, amends), listings, the step, or the end."""
         frames: list[protocol.Frame] = []
         self._end_of_step()
+        if self._quit is not None and not self._ended:
+            self._ended = True
+            frames.append(protocol.Goodbye(self._now, self._quit, self._account()))
+            return frames
         if self._events:
             frames.append(protocol.Events(self._take_events(), self._account_if_touched()))
             return frames
@@ -139,6 +144,7 @@ class Market:
             self._margin_check = now + _MARGIN_CALL_PERIOD
             self._margin_call()
         self._scan()
+        self._end_of_day()
         self._assign()
         changed = dict.fromkeys((*instant.updates, *instant.open_interest))
         return self._frame(changed, instant)
@@ -223,6 +229,18 @@ class Market:
         """Resting orders in the order in which they were placed."""
         for order in list(self._working.values()):
             self._try(order)
+
+    def _end_of_day(self) -> None:
+        """Day orders end with the session of the day they were placed on, or the next one where it was over."""
+        for order in [each for each in self._working.values() if each.day]:
+            session = self._hours.session(order.legs[0].symbol, self._now.date())
+            if session is None or not order.placed_at < session[1] <= self._now:
+                continue
+            order.status = "canceled"
+            self._working.pop(order.order_id)
+            self._unpin(order)
+            for leg in order.legs:
+                self._tell(order, leg, "canceled", message="The order has expired.")
 
     def _try(self, order: PaperOrder) -> None:
         if all(leg.symbol in self._open for leg in order.legs):
@@ -345,15 +363,21 @@ class Market:
                 raise protocol.ProtocolError("this market's subscriptions are fixed when it is made")
             case protocol.Plot():
                 pass
-            case protocol.Quit():
-                self._ended = True
+            case protocol.Quit(reason=reason):
+                self._quit = reason
 
     def _place(self, frame: protocol.PlaceOrder) -> None:
-        seen = self._refused.get(frame.order_id, 0)
-        if frame.attempt <= seen:
-            self._returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
+        known = self._orders.get(frame.order_id)
+        if known is not None and known.status != "invalid":
+            text = f"order {frame.order_id} is {known.status} here: another attempt would make it twice"
+            self._returned(frame, False, "denied", (), text, denied=True)
             return
-        self._refused[frame.order_id] = frame.attempt
+        if self._attempted(frame, frame.order_id):
+            return
+        if frame.quantity <= 0:
+            text = "Error: OrderQuantityZero - Unable to submit order with id -10 that has zero quantity."
+            self._returned(frame, False, "invalid", (-10,) * len(frame.legs), text)
+            return
         raised = self._raises(frame)
         if raised is not None:
             self._returned(frame, False, "raised", (), raised[1], raised=raised[0])
@@ -514,7 +538,23 @@ class Market:
         self._asked.append(("cancel", order, leg))
         self._returned(frame, True, "cancel_pending", (leg.lean_id,), "")
 
+    def _attempted(self, frame: protocol.PlaceOrder | protocol.Exercise, id: str) -> bool:
+        """Note an attempt before anything is done; one not above the highest seen for its id is denied, for good."""
+        seen = self._refused.get(id, 0)
+        if frame.attempt <= seen:
+            self._returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
+            return True
+        self._refused[id] = frame.attempt
+        return False
+
     def _exercise(self, frame: protocol.Exercise) -> None:
+        if self._attempted(frame, frame.exercise_id):
+            return
+        contract = parse_symbol(frame.symbol)
+        if frame.quantity <= 0 or not isinstance(contract, Contract):
+            text = f"Error: cannot exercise {frame.quantity} of '{frame.symbol}'"
+            self._returned(frame, False, "invalid", (-10,), text)
+            return
         held = self._portfolio.quantity(frame.symbol)
         if frame.quantity > held:
             text = (
@@ -539,9 +579,9 @@ class Market:
             False,
             self._now,
         )
+        order.status = "filled"
+        self._orders[frame.exercise_id] = order
         self._tell(order, leg, "submitted", kind="exercise")
-        contract = parse_symbol(frame.symbol)
-        assert isinstance(contract, Contract)
         self._settle_contract(
             contract, -frame.quantity, "exercise", lean_id, frame.exercise_id, frame.tag, together=True
         )

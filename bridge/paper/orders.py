@@ -39,6 +39,7 @@ class PaperOrder(msgspec.Struct):
     combo: bool
     placed_at: dt.datetime
     status: Status = "new"
+    day: bool = False
     cancel_asked: bool = False
     update_asked: bool = False
 
@@ -58,4 +59,5 @@ def paper_order(frame: PlaceOrder, first_id: int, at: dt.datetime) -> PaperOrder
     return PaperOrder(
         frame.order_id, frame.attempt, legs, frame.quantity, frame.type, frame.limit_price, frame.stop_price,
         None if frame.leg_limits is None else list(frame.leg_limits), frame.sell_group, frame.combo, at,
+        day=frame.time_in_force == "day",
     )  # fmt: skip
