@@ -16,8 +16,8 @@ class Cell:
     """One actor. `backlog` holds what waits for its turns in order of arrival; `unfolded` the facts signed past."""
 
     __slots__ = (
-        "actor", "backlog", "broken", "dirty", "due", "failed", "failure_seq", "fired", "state", "telemetry",
-        "unfolded", "unreleased", "waits_from",
+        "actor", "backlog", "broken", "dirty", "due", "failed", "failure_seq", "fired", "state", "stopped_on",
+        "telemetry", "unfolded", "unreleased", "waits_from",
     )  # fmt: skip
 
     def __init__(self, actor: CoreActor[Any]) -> None:
@@ -33,6 +33,8 @@ class Cell:
         self.broken = False
         self.failure_seq = 0
         self.waits_from = 0
+        #: The message whose turn failed in this run; None after a restart, a fold or a release.
+        self.stopped_on: Any = None
         self.telemetry = Telemetry()
 
     def stop(self, seq: int, waits_from: int, folding: bool) -> None:
@@ -42,6 +44,7 @@ class Cell:
     def resume(self) -> None:
         """It goes on."""
         self.failed, self.broken, self.failure_seq, self.waits_from = False, False, 0, 0
+        self.stopped_on = None
 
     def ask_due(self) -> Mapping[str, dt.datetime]:
         """Its timers; the actor is asked again if it folded anything since."""

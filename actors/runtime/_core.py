@@ -91,7 +91,7 @@ class Core:
         self._tail: deque[Recorded] = deque()
         self._ready: deque[Cell] = deque()
         self._rows: list[Row] = []
-        self._unreleased: deque[Recorded] = deque()
+        self._unreleased: deque[tuple[Recorded, Iterable[Cell]]] = deque()
         self._broken_folds: list[tuple[Cell, int, Exception]] = []
         self._starts = 0
         self._outputs: list[Output] = []
@@ -312,6 +312,9 @@ class Core:
         cell = self._cells[actor]
         now = self._begin("kill", self.receive(), now, actor)
         stopped = cell.failed
+        if stopped and isinstance(cell.stopped_on, TimerDue):
+            # Its turn came to nothing: it is due again.
+            cell.fired.pop(cell.stopped_on.key, None)
         cell.failed = cell.broken = False
         self._refold(cell, self._seq)
         if stopped and not cell.failed:
@@ -342,13 +345,13 @@ class Core:
         `up_to` stops at a sequence, for tapes. Facts of an actor whose fold broke wait until it goes on.
         """
         durable = self._journal.durable_seq if up_to is None else min(up_to, self._journal.durable_seq)
-        if now is None or not self._unreleased or self._unreleased[0].seq > durable:
+        if now is None or not self._unreleased or self._unreleased[0][0].seq > durable:
             return
-        while self._unreleased and self._unreleased[0].seq <= durable:
+        while self._unreleased and self._unreleased[0][0].seq <= durable:
             now = self._begin("durable", self.receive(), now, durable)
-            while self._unreleased and self._unreleased[0].seq <= durable:
-                recorded = self._unreleased.popleft()
-                for cell in self._releases[type(recorded.fact)]:
+            while self._unreleased and self._unreleased[0][0].seq <= durable:
+                recorded, cells = self._unreleased.popleft()
+                for cell in cells:
                     self._release(cell, recorded, now)
             self._finish(now, None)
             if up_to is None:
@@ -430,6 +433,7 @@ class Core:
         except Exception as error:
             if waits:
                 cell.backlog.appendleft(message)
+            cell.stopped_on = message
             self._stop(cell, cause, error, now)
 
     def _stop(self, cell: Cell, seq: int, error: Exception, now: dt.datetime, folding: bool = False) -> None:
@@ -453,7 +457,8 @@ class Core:
         folding = cell.broken
         if cell.backlog and not folding:
             oldest = cell.backlog[0]
-            if (oldest.seq if isinstance(oldest, Recorded) else 0) == command.seq:
+            # A timer's turn leaves nothing in the backlog: words that came later wait there and must not go with it.
+            if oldest is cell.stopped_on or (isinstance(oldest, Recorded) and oldest.seq == command.seq):
                 cell.backlog.popleft()
         if folding:
             cell.unfolded.append(command.seq)
@@ -468,7 +473,7 @@ class Core:
             cell.resume()
         recorded = self._append(_STREAM, _encode(fact), fact, now, 0)
         self._ready.extend(cell for _ in cell.backlog)
-        self._unreleased.extendleft(reversed(cell.unreleased))
+        self._unreleased.extendleft((one, (cell,)) for one in reversed(cell.unreleased))
         cell.unreleased.clear()
         return recorded
 
@@ -498,7 +503,7 @@ class Core:
             cell.backlog.append(recorded)
             self._ready.append(cell)
         if kind in self._releases:
-            self._unreleased.append(recorded)
+            self._unreleased.append((recorded, self._releases[kind]))
         if self.on_record is not None:
             self.on_record(recorded)
         return recorded

@@ -30,11 +30,19 @@ def started(
 
 
 def truncated(journal: MemoryJournal, seq: int) -> MemoryJournal:
-    """A copy of what a journal holds up to a sequence, all of it durable."""
+    """A copy of what a journal holds up to a sequence, durable or not there, all of it durable here.
+
+    A command is kept with its batch: one whose facts end above `seq` is gone. Cut at ends of batches.
+    """
     copy = MemoryJournal()
-    rows = tuple(row for row in journal.read() if row.seq <= seq)
-    if rows:
-        copy.append(Batch(rows))
+    after = 0
+    for command, end in journal._commands:
+        if end > seq:
+            break
+        copy.append(Batch(tuple(journal._rows[after:end]), command))
+        after = end
+    if after < seq:
+        copy.append(Batch(tuple(journal._rows[after:seq])))
     return copy
 
 
@@ -62,8 +70,8 @@ def batch_ends(core: Core, run: Callable[[Core], None], journal: MemoryJournal) 
 
 
 def check_refold(core: Core, make: MakeActors, journal: MemoryJournal, **options: Any) -> None:
-    """Raise AssertionError where an actor's state is not what a fresh core folds from the durable journal."""
-    fresh = Core(make(), truncated(journal, journal.durable_seq), **options)
+    """Raise AssertionError where an actor's state is not what a fresh core folds from all that was appended."""
+    fresh = Core(make(), truncated(journal, journal.head().seq), **options)
     fresh.start(START)
     for actor in make():
         ours, folded = core.state(actor.name), fresh.state(actor.name)
