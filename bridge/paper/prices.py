@@ -32,15 +32,15 @@ class Prices:
         self.price = 0.0
 
     def update(self, at: dt.datetime, update: Update) -> None:
-        """Take the bars that ended at `at`. A side without a quote keeps its last bar whole, as LEAN's feed fills
-        it."""
+        """Take the bars that ended at `at`. A side without a quote keeps the prices of its last bar, with its own
+        size of 0, as LEAN does."""
         quote, trade = update
         if quote is not None:
             last = self.quote
             if last is not None and quote.bid_close != quote.bid_close:
-                quote = QuoteBar(*last[:5], *quote[5:])
+                quote = QuoteBar(*last[:4], *quote[4:])
             if last is not None and quote.ask_close != quote.ask_close:
-                quote = QuoteBar(*quote[:5], *last[5:])
+                quote = QuoteBar(*quote[:5], *last[5:9], quote[9])
             self.quote, self.quoted_at = quote, at
             self.bid, self.ask = quote.bid_close, quote.ask_close
             self.bid_size, self.ask_size = quote.bid_size, quote.ask_size

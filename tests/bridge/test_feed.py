@@ -58,6 +58,7 @@ def test_every_quote_that_was_recorded_is_ours(name: str) -> None:
         for leg in wanted.get(traces.stamp(str(instant.at)), ()) if instant.kind == "bars" else ():
             seen = prices[leg["symbol"]]
             assert (seen.bid, seen.ask) == (leg["bid"], leg["ask"]), leg["symbol"]
+            assert (seen.bid_size, seen.ask_size) == (leg["bid_size"], leg["ask_size"]), leg["symbol"]
             assert (0.0 if seen.last != seen.last else seen.last) == leg["last"]
             assert (0.0 if seen.open_interest != seen.open_interest else seen.open_interest) == leg["oi"]
             checked += 1
@@ -115,3 +116,55 @@ def test_without_a_universe_a_contract_joins_with_its_first_quote_and_never_befo
     for symbol, at in joined.items():
         quoted = midnight + dt.timedelta(milliseconds=int(firsts[symbol].split(b",")[0])) + dt.timedelta(minutes=1)
         assert at >= quoted
+
+
+@pytest.mark.parametrize("last", [dt.date(2021, 1, 15), dt.date(2021, 1, 16), dt.date(2021, 1, 18)])
+def test_time_never_goes_back_where_an_index_run_ends_without_a_session(last: dt.date) -> None:
+    run = list(Feed(LeanFolder(traces.DATA), HOURS, dt.date(2021, 1, 15), last, underlyings=("SPX",)))
+    assert [instant.at for instant in run] == sorted(instant.at for instant in run)
+    assert run[-1].kind == "end"
+
+
+def test_an_old_universe_is_not_taken_for_todays() -> None:
+    folder = LeanFolder(traces.DATA)
+    assert folder.listed("SPY", dt.date(2024, 1, 16)) is not None
+    assert folder.listed("SPY", dt.date(2024, 1, 17)) is None
+
+
+def test_contracts_stay_subscribed_through_days_without_files_until_they_expire() -> None:
+    chain = parse_filter("SPY:weeklys,strikes=-30..30,days=0..60")
+    run = list(Feed(LeanFolder(traces.DATA), HOURS, dt.date(2023, 8, 3), dt.date(2023, 8, 4), chains=(chain,)))
+    joined = {symbol for instant in run for symbol in instant.listed}
+    assert len(joined) == 5
+    assert not [symbol for instant in run for symbol in instant.unlisted]
+    assert [instant for instant in run if instant.kind == "bars"][-1].open == joined
+
+
+def _run_counts(trace) -> list[tuple[str, int, int]]:
+    quotes: set[str] = set()
+    trades: set[str] = set()
+    counts: list[tuple[str, int, int]] = []
+    for instant in feed(trace):
+        expired = {
+            symbol for symbol in quotes | trades
+            if instant.kind == "midnight" and len(symbol) == 21
+            and f"20{symbol[6:12]}" < f"{instant.at - dt.timedelta(hours=5):%Y%m%d}"
+        }  # fmt: skip
+        quotes -= expired | set(instant.unlisted)
+        trades -= expired | set(instant.unlisted)
+        quotes |= {symbol for symbol, update in instant.updates.items() if update.quote is not None}
+        trades |= {symbol for symbol, update in instant.updates.items() if update.trade is not None}
+        if instant.kind == "bars":
+            counts.append((traces.stamp(str(instant.at)), len(trades), len(quotes)))
+    return counts
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_as_many_securities_have_bars_and_quotes_as_in_every_slice_of_leans(name: str) -> None:
+    rows = [json.loads(line) for line in (traces.TRACES / f"{name}.jsonl").read_text().splitlines()]
+    slices = [
+        (traces.stamp(row["at"]), row["bars"], row["quotes"])
+        for row in rows
+        if row["kind"] == "on_data" and traces.stamp(row["at"])[11:16] not in ("05:00", "06:00")
+    ]
+    assert _run_counts(traces.read(name)) == slices

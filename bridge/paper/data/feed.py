@@ -51,11 +51,16 @@ class Feed:
         return tuple(self._underlyings)
 
     def __iter__(self) -> Iterator[Instant]:
+        told: dt.datetime | None = None
         for date in dates(self._first, self._last):
-            yield from self._midnight(date)
-            yield from self._day(date)
+            for instant in self._midnight(date):
+                told = instant.at
+                yield instant
+            for instant in self._day(date):
+                told = instant.at
+                yield instant
             self._folder.close_day()
-        yield from self._end()
+        yield from self._end(told)
 
     # --- subscriptions ----------------------------------------------------------------------------------------
 
@@ -68,6 +73,8 @@ class Feed:
             listed = self._folder.listed(chain.root, date)
             if listed is not None:
                 wanted |= {contract.symbol: None for contract in select(listed, chain, date)}
+            else:
+                wanted |= {symbol: None for symbol in self._subscribed if _of(chain, symbol) and _alive(symbol, date)}
         for symbol in self._subscribed:
             if symbol in self.pinned and _alive(symbol, date):
                 wanted[symbol] = None
@@ -179,15 +186,11 @@ class Feed:
                     interest[symbol] = float(row.split(b",")[1])
         return interest
 
-    def _end(self) -> Iterator[Instant]:
-        """Where the last data is an index's the run ends with its last bar; else at midnight New York after it."""
+    def _end(self, told: dt.datetime | None) -> Iterator[Instant]:
+        """Where the last data is an index's the run ends with the last instant told, its last bar on a day with a
+        session; else at midnight New York after it."""
         if all(is_index(symbol) for symbol in self._underlyings):
-            closes = [
-                session[1]
-                for symbol in self._underlyings
-                if (session := self._hours.session(symbol, self._last)) is not None
-            ]
-            at = max(closes) if closes else dt.datetime.combine(self._last, dt.time(), dt.UTC)
+            at = told or dt.datetime.combine(self._last, dt.time(), dt.UTC)
             yield Instant(at, "end", {}, frozenset())
             return
         after = self._last + dt.timedelta(days=1)
@@ -195,6 +198,11 @@ class Feed:
         at = dt.datetime.combine(after, dt.time(), zone).astimezone(dt.UTC)
         yield Instant(at, "midnight", {}, frozenset())
         yield Instant(at, "end", {}, frozenset())
+
+
+def _of(chain: ChainFilter, symbol: str) -> bool:
+    parsed = parse_symbol(symbol)
+    return isinstance(parsed, Contract) and parsed.root == chain.root
 
 
 def _alive(symbol: str, date: dt.date) -> bool:

@@ -14,6 +14,7 @@ from bridge.paper.bars import QuoteBar, TradeBar
 from bridge.paper.data.universe import Listed
 
 _NAN = float("nan")
+_UNIVERSE_AGE = dt.timedelta(days=7)
 _MEMBER = re.compile(r"_(?P<right>call|put)_(?P<strike>\d+)_(?P<expiry>\d{8})\.csv$")
 
 
@@ -84,12 +85,13 @@ class LeanFolder:
         self._open.clear()
 
     def listed(self, root: str, date: dt.date) -> Listed | None:
-        """The contracts of a root known on the morning of `date`: the newest universe file of a day before it."""
+        """The contracts of a root known on the morning of `date`: the newest universe file of the seven days before
+        it (the longest weekend is shorter). None where there is none: an older one lists other contracts."""
         folder = self._universes(root)
         if not folder.is_dir():
             return None
-        stem = f"{date:%Y%m%d}"
-        names = sorted(path.name for path in folder.glob("*.csv") if path.stem < stem)
+        oldest, stem = f"{date - _UNIVERSE_AGE:%Y%m%d}", f"{date:%Y%m%d}"
+        names = sorted(path.name for path in folder.glob("*.csv") if oldest <= path.stem < stem)
         return None if not names else _universe(root, (folder / names[-1]).read_bytes())
 
     def _universes(self, root: str) -> Path:
