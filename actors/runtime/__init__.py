@@ -10,6 +10,7 @@ from actors.runtime._actor import (
     TimerDue,
     ViewChanged,
 )
+from actors.runtime._clock import Clock, MarketClock, WallClock
 from actors.runtime._core import Core
 from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal, Write
 from actors.runtime._journal import (
@@ -28,6 +29,16 @@ from actors.runtime._journal import (
 )
 from actors.runtime._lanes import Lanes, LaneStatistics
 from actors.runtime._memory import GENESIS, MemoryJournal, link
+from actors.runtime._supervise import (
+    Backoff,
+    Child,
+    ChildEnded,
+    ChildReport,
+    StartTimeout,
+    Status,
+    Supervisor,
+    TooManyRestarts,
+)
 from actors.runtime._tape import Entry, MemoryTape, Tape, replay
 from actors.runtime._view import Derive, View
 from actors.runtime._words import (
@@ -48,12 +59,13 @@ from actors.runtime._words import (
 )
 
 __all__ = [
-    "GENESIS", "ActorFailed", "ActorResumed", "Answer", "Batch", "Busy", "Command", "CommandConflict",
+    "GENESIS", "ActorFailed", "ActorResumed", "Answer", "Backoff", "Batch", "Busy", "Child", "ChildEnded",
+    "ChildReport", "Clock", "Command", "CommandConflict",
     "CommandFailed", "CommandRow", "Core", "CoreActor", "CoreFailed", "DeadLetter", "Decision", "Derive",
     "Entry", "Fact", "FactSkipped", "Group", "Guard", "GuardRefused", "Head", "Issued", "JobDone",
     "Journal", "JournalConflict", "JournalCorrupt", "JournalError", "JournalFull", "JournalLocked",
     "JournalReadOnly", "LaneStatistics",
-    "Lanes", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
-    "Started", "Tape", "Telemetry", "TimerDue", "UnknownKind", "View", "ViewChanged", "Write", "check_time", "link",
+    "Lanes", "MarketClock", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
+    "StartTimeout", "Started", "Status", "Supervisor", "Tape", "Telemetry", "TimerDue", "TooManyRestarts", "UnknownKind", "View", "ViewChanged", "WallClock", "Write", "check_time", "link",
     "replay",
 ]  # fmt: skip
