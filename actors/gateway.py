@@ -96,6 +96,8 @@ class GatewayState(msgspec.Struct):
     differs_since: dt.datetime | None = None
     differences: tuple[str, ...] = ()
     deadlines: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
+    #: Orders with a cancel or an amend under way when the session began.
+    asked_before: tuple[str, ...] = ()
 
 
 class Gateway(CoreActor[GatewayState]):
@@ -110,10 +112,10 @@ class Gateway(CoreActor[GatewayState]):
     )  # fmt: skip
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
-        BreakerRaised, BreakerReset, Reconciled, AccountSeen,
+        BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseReturned,
     )  # fmt: skip
     reacts = (OrderApproved, AmendApproved, ExerciseRequested)
-    releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted)
+    releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted, SessionOpened)
 
     def __init__(self, rules: DeskRules) -> None:
         self._rules = rules
@@ -130,10 +132,19 @@ class Gateway(CoreActor[GatewayState]):
             self._deadline(state, order)
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
+        origin = getattr(fact, "origin", None)
+        if origin is not None and origin.session == state.session and not isinstance(fact, AccountSeen):
+            state.seen = max(state.seen, origin.n)
         match fact:
             case SessionOpened(number=number, session=session, mode=mode):
+                if number != state.session:
+                    state.seen = 0
                 state.session, state.session_name, state.mode = number, session, mode
                 state.connected = True
+                live = state.table.live.values()
+                state.asked_before = tuple(
+                    order.order_id for order in live if order.state == "pending_cancel" or order.amend == "sent"
+                )
             case SessionClosed():
                 state.connected = False
             case BreakerRaised(level=level):
@@ -170,6 +181,8 @@ class Gateway(CoreActor[GatewayState]):
             case Recorded(fact=ExerciseRequested() as wanted):
                 sent = ExerciseSent(wanted.exercise_id, wanted.symbol, wanted.quantity, state.session, wanted.tag)
                 return Decision((Write("orders", sent),))
+            case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanNotice(n=n) if 0 < n <= state.seen:
+                return Decision()  # told again after a reconnect: its facts are in the journal
             case LeanOrderEvent():
                 return Decision(self._order_event(state, message))
             case LeanReturned():
@@ -245,9 +258,19 @@ class Gateway(CoreActor[GatewayState]):
                     return (Output(LEAN, Query(order_id, order.attempt)),)
             case CashWanted(amount=amount, reason=reason) if state.connected:
                 return (Output(LEAN, MoveCash(amount, reason)),)
+            case SessionOpened(number=number) if state.connected and number == state.session:
+                return self._resumed(state)
             case _:
                 pass
         return ()
+
+    def _resumed(self, state: GatewayState) -> Iterable[Output]:
+        """What a lost connection may have swallowed: cancels and amends, which the other end takes but once."""
+        for order in (state.table.orders[order_id] for order_id in state.asked_before):
+            if order.state == "pending_cancel":
+                yield Output(LEAN, Cancel(order.order_id, order.cancel_tag))
+            elif order.amend == "sent" and order.change is not None and not self._withheld(state, order, state.session):
+                yield Output(LEAN, Amend(order.order_id, order.attempt, order.generation, order.change))
 
     def _release_order(self, state: GatewayState, sent: OrderSent) -> Iterable[Output | Write]:
         order = state.table.orders[sent.order_id]
@@ -276,7 +299,7 @@ class Gateway(CoreActor[GatewayState]):
         origin = Origin(state.session, event.n)
         order = state.table.get(event.order_id) if event.kind == "order" else None
         if order is None or not 0 <= event.leg < len(order.body.legs):
-            return self._foreign_event(event, origin)
+            return self._foreign_event(state, event, origin)
         order_id, stream = order.order_id, order_stream(order.order_id)
         seen = Write(STREAM, EventSeen(origin, event.status, order_id, event.message))
         fact: Fact
@@ -330,9 +353,11 @@ class Gateway(CoreActor[GatewayState]):
         reason = order.reason if order.cancel_wanted else event.message or "canceled at the other end"
         return self._checked(order, Write(stream, OrderCanceled(order_id, origin, reason)), origin)
 
-    def _foreign_event(self, event: LeanOrderEvent, origin: Origin) -> tuple[Write, ...]:
+    def _foreign_event(self, state: GatewayState, event: LeanOrderEvent, origin: Origin) -> tuple[Write, ...]:
         if not event.fill_quantity:
             return (Write(STREAM, EventSeen(origin, event.status, event.order_id, event.message)),)
+        if event.execution_id in state.book.executions:
+            return (Write(STREAM, EventSeen(origin, "execution seen before", event.order_id, event.execution_id)),)
         exercise_id = event.order_id if event.kind == "exercise" else ""
         kind = "external" if event.kind == "order" else event.kind
         fact = AccountFill(
@@ -355,7 +380,13 @@ class Gateway(CoreActor[GatewayState]):
         proposal: OrderFact | None = None
         match returned.call:
             case "place" | "query" if returned.denied:
-                if order.attempt == returned.attempt and order.state in ("sent", "unknown"):
+                # Only the session that was asked can promise never to send what it was asked.
+                asked = order.attempt == returned.attempt and order.session == state.session
+                if asked and order.state in ("sent", "unknown"):
+                    proposal = SendRefused(order_id, returned.attempt, origin, why)
+            case "query" if returned.status == "absent" and order.state == "unknown":
+                # The broker's own list does not have it, and the session that might have sent it is dead.
+                if order.attempt == returned.attempt:
                     proposal = SendRefused(order_id, returned.attempt, origin, why)
             case "place" if not returned.ok and order.state in ("sent", "pending_cancel", "unknown"):
                 proposal = OrderRejected(order_id, origin, why, returned.raised)
@@ -406,9 +437,10 @@ class Gateway(CoreActor[GatewayState]):
             writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings)))
         listed = {order.order_id for order in hello.orders}
         for order in state.table.live.values():
-            lost = not same and (order.state == "sent" or (order.at_market and order.order_id not in listed))
-            if lost and order.state != "unknown":
-                reason = "lean began a new session before an outcome was known"
+            gone = not same and order.at_market and order.order_id not in listed
+            if order.state == "sent" or gone or (order.state == "unknown" and order.at_market):
+                what = "the connection was lost" if same else "lean began a new session"
+                reason = order.reason if order.state == "unknown" else f"{what} before an outcome was known"
                 writes.append(Write(order_stream(order.order_id), OrderUnknown(order.order_id, reason)))
         return tuple(writes)
 

@@ -60,12 +60,11 @@ from actors.runtime._words import (
 
 __all__ = [
     "GENESIS", "ActorFailed", "ActorResumed", "Answer", "Backoff", "Batch", "Busy", "Child", "ChildEnded",
-    "ChildReport", "Clock", "Command", "CommandConflict",
-    "CommandFailed", "CommandRow", "Core", "CoreActor", "CoreFailed", "DeadLetter", "Decision", "Derive",
-    "Entry", "Fact", "FactSkipped", "Group", "Guard", "GuardRefused", "Head", "Issued", "JobDone",
-    "Journal", "JournalConflict", "JournalCorrupt", "JournalError", "JournalFull", "JournalLocked",
-    "JournalReadOnly", "LaneStatistics",
-    "Lanes", "MarketClock", "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact",
-    "StartTimeout", "Started", "Status", "Supervisor", "Tape", "Telemetry", "TimerDue", "TooManyRestarts", "UnknownKind", "View", "ViewChanged", "WallClock", "Write", "check_time", "link",
-    "replay",
+    "ChildReport", "Clock", "Command", "CommandConflict", "CommandFailed", "CommandRow", "Core", "CoreActor",
+    "CoreFailed", "DeadLetter", "Decision", "Derive", "Entry", "Fact", "FactSkipped", "Group", "Guard",
+    "GuardRefused", "Head", "Issued", "JobDone", "Journal", "JournalConflict", "JournalCorrupt", "JournalError",
+    "JournalFull", "JournalLocked", "JournalReadOnly", "LaneStatistics", "Lanes", "MarketClock",
+    "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact", "StartTimeout",
+    "Started", "Status", "Supervisor", "Tape", "Telemetry", "TimerDue", "TooManyRestarts", "UnknownKind",
+    "View", "ViewChanged", "WallClock", "Write", "check_time", "link", "replay",
 ]  # fmt: skip

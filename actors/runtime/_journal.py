@@ -88,10 +88,12 @@ class Journal(Protocol):
 
     `append` checks that the batch follows the head and queues it; `durable_seq` rises once it is on disk, and
     `on_durable(seq)` is then called (in lock-step: before `append` returns; live: from the writer thread).
-    A failed write is fatal: the journal refuses everything after it, and `failure` holds the error.
+    A failed write is fatal: the journal refuses everything after it, `failure` holds the error, and `on_failure(error)`
+    is called from where it failed.
     """
 
     on_durable: Callable[[int], None] | None
+    on_failure: Callable[[JournalError], None] | None
 
     @property
     def durable_seq(self) -> int:

@@ -27,6 +27,7 @@ class MemoryJournal:
 
     def __init__(self, *, hold: bool = False) -> None:
         self.on_durable: Callable[[int], None] | None = None
+        self.on_failure: Callable[[JournalError], None] | None = None
         self._hold = hold
         self._rows: list[Row] = []
         self._versions: dict[str, int] = {}
@@ -92,6 +93,8 @@ class MemoryJournal:
     def fail(self, error: JournalError) -> None:
         """Refuse everything from here with this error."""
         self._failure = error
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def read(self, after: int = 0, limit: int | None = None) -> Iterator[Row]:
         end = self._durable if limit is None else min(self._durable, after + limit)

@@ -18,7 +18,7 @@ State = Literal["waiting", "starting", "running", "backing off", "stopped", "fai
 
 
 class Backoff(msgspec.Struct, frozen=True):
-    """Seconds before a restart: `first` doubled each time up to `most`, times 1 +- `jitter`; anew after `reset` s up."""
+    """Seconds before a start: `first` doubled each time up to `most`, times 1 +- `jitter`; anew after `reset` s up."""
 
     first: float = 0.1
     most: float = 30.0

@@ -74,6 +74,7 @@ class SqliteJournal:
         path = path.resolve()
         self.path = path
         self.on_durable: Callable[[int], None] | None = None
+        self.on_failure: Callable[[JournalError], None] | None = None
         self._before_sync = before_sync
         self._failure: JournalError | None = None
         self._closed = False
@@ -246,7 +247,7 @@ class SqliteJournal:
                 try:
                     self._commit(taken)
                 except Exception as error:  # the listener's: without it nobody would hear of later commits
-                    self._failure = _ending(error, self.path)
+                    self._end(error)
 
     def _commit(self, taken: list[tuple[Batch, list[bytes]]]) -> None:
         facts: list[tuple[Any, ...]] = []
@@ -268,7 +269,7 @@ class SqliteJournal:
                 self._before_sync()
             self._write.execute("commit")
         except Exception as error:  # whatever it was, these rows are not on disk and nobody may wait for them
-            self._failure = _ending(error, self.path)
+            self._end(error)
             if self._write.in_transaction:
                 # the failure above is what matters, and the transaction was never confirmed
                 with contextlib.suppress(sqlite3.Error):
@@ -277,6 +278,13 @@ class SqliteJournal:
         self._durable = last
         if self.on_durable is not None:
             self.on_durable(last)
+
+    def _end(self, error: Exception) -> None:
+        """Nothing more is taken; whoever waits for durability is told why it never comes."""
+        self._failure = _ending(error, self.path)
+        if self.on_failure is not None:
+            with contextlib.suppress(Exception):  # the listener's own trouble must not hide what ended the journal
+                self.on_failure(self._failure)
 
     # --- reading ----------------------------------------------------------------------------------------------
 

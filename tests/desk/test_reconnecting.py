@@ -1,0 +1,116 @@
+"""A connection that breaks and comes back: nothing twice, nothing forgotten, nothing proved by the wrong session."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.messages import lean
+from actors.messages.orders import Amendment, AmendOrder, CancelOrder
+from tests.desk.kit import CALLS, Desk
+
+SPREAD = ((CALLS[1], 1), (CALLS[2], -1))
+
+
+def reconnect(desk: Desk, session: str = "1") -> None:
+    desk.core.tell(lean.LeanDisconnected("the socket was cut"), desk.now)
+    desk.connect(session=session)
+
+
+def sent(desk: Desk) -> list[str]:
+    return [f"{type(word).__name__} {word.order_id}" for word in desk.sent()]
+
+
+def test_an_order_without_outcome_is_asked_after_and_a_denial_by_the_same_session_sends_it_anew() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    assert sent(desk) == ["Place a"]
+    reconnect(desk)
+    assert desk.order("a").state == "unknown"
+    assert sent(desk) == ["Query a"]
+    desk.returned("a", call="query", ok=False, status="", denied=True, known_here=False)
+    assert desk.order("a").attempt == 2
+    assert sent(desk) == ["Place a"]
+
+
+def test_a_denial_by_another_session_proves_nothing() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    reconnect(desk, session="2")
+    assert sent(desk) == ["Query a"]
+    desk.returned("a", call="query", ok=False, status="", denied=True, known_here=False)
+    assert desk.order("a").state == "unknown"
+    assert sent(desk) == []
+
+
+def test_absent_at_the_broker_proves_that_it_may_be_sent() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    reconnect(desk, session="2")
+    desk.sent()
+    desk.returned("a", call="query", status="absent")
+    assert desk.order("a").attempt == 2
+    assert sent(desk) == ["Place a"]
+
+
+def test_a_query_that_got_lost_is_asked_again() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    for _ in range(3):
+        reconnect(desk)
+        assert sent(desk) == ["Query a"]
+
+
+def test_a_cancel_on_its_way_is_told_again_and_an_amend_too() -> None:
+    desk = Desk()
+    for name in ("a", "b"):
+        desk.submit(name, *SPREAD, limit="4.00")
+        desk.sent()
+        desk.accept(name)
+    desk.command(CancelOrder("a"))
+    desk.command(AmendOrder("b", Amendment(limit_price=None, quantity=2)))
+    assert sorted(sent(desk)) == ["Amend b", "Cancel a"]
+    reconnect(desk)
+    assert sorted(sent(desk)) == ["Amend b", "Cancel a"]
+
+
+def test_an_amend_that_adds_risk_is_not_told_again_above_a_halt() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.accept("a")
+    desk.command(AmendOrder("a", Amendment(quantity=2)))
+    desk.sent()
+    from actors.messages.breaker import Halt
+
+    desk.command(Halt(2, "enough"))
+    reconnect(desk)
+    assert sent(desk) == []
+
+
+def test_events_told_again_are_recorded_once() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.accept("a")
+    before = len(desk.facts)
+    desk.n = 0
+    desk.event("a", 0, CALLS[1], "submitted")
+    desk.event("a", 1, CALLS[2], "submitted")
+    assert len(desk.facts) == before
+    desk.n = 1
+    assert desk.core.state("gateway").seen == 2
+
+
+def test_an_execution_outside_of_orders_counts_once_over_sessions() -> None:
+    desk = Desk()
+    fill = {"kind": "external", "fill_quantity": 1, "execution_id": "broker-7"}
+    desk.event("", -1, CALLS[0], "filled", **fill)
+    held = desk.book.holdings[CALLS[0]]
+    reconnect(desk, session="2")
+    desk.n = 0
+    desk.event("", -1, CALLS[0], "filled", **fill)
+    assert desk.book.holdings[CALLS[0]] == held == 1
+    assert msgspec.structs.asdict(desk.facts[-1].fact)["what"] == "execution seen before"
