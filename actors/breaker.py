@@ -30,6 +30,7 @@ class BreakerState(msgspec.Struct):
     level: int = 0
     reason: str = ""
     phrase: str = ""
+    resets: int = 0
 
 
 class Breaker(CoreActor[BreakerState]):
@@ -55,6 +56,7 @@ class Breaker(CoreActor[BreakerState]):
                 state.phrase = ""
             case ResetStarted(phrase=phrase):
                 state.phrase = phrase
+                state.resets += 1
             case BreakerReset():
                 state.level, state.reason, state.phrase = 0, "", ""
         return state
@@ -67,12 +69,12 @@ class Breaker(CoreActor[BreakerState]):
                 if not reason:
                     raise Refusal("invalid", "a halt needs a reason")
                 return Decision((Write(STREAM, BreakerRaised(level, reason, principal)),))
-            case Issued(command=StartReset(reason=reason), principal=principal, number=number):
+            case Issued(command=StartReset(reason=reason), principal=principal):
                 if state.level == 0:
                     raise Refusal("conflict", "the breaker is at 0 already")
                 if not reason:
                     raise Refusal("invalid", "a reset needs a reason")
-                phrase = f"reset {LEVELS[state.level]} {number}"
+                phrase = f"reset {LEVELS[state.level]} {state.resets + 1}"
                 return Decision((Write(STREAM, ResetStarted(phrase, reason, principal)),))
             case Issued(command=ConfirmReset(phrase=phrase), principal=principal):
                 if not state.phrase:

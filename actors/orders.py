@@ -206,7 +206,7 @@ class Orders(CoreActor[OrdersState]):
         if state.level >= HARD_STOP and not issued.principal.startswith("operator"):
             raise Refusal("halted", "the breaker is at hard stop: only an operator's reducing orders pass")
         campaign = self._campaign(state, body)
-        queued = OrderQueued(command.order_id, body, issued.principal, issued.number, campaign)
+        queued = OrderQueued(command.order_id, body, issued.principal, campaign)
         return Decision((Write(order_stream(command.order_id), queued),))
 
     def _on_grid(self, state: OrdersState, body: OrderBody) -> OrderBody:
@@ -227,7 +227,7 @@ class Orders(CoreActor[OrdersState]):
     def _wanted(self, state: OrdersState, wanted: OrderWanted) -> Decision:
         if wanted.order_id in state.table.orders or state.level >= HARD_STOP:
             return Decision()
-        queued = OrderQueued(wanted.order_id, wanted.body, wanted.principal, 0, wanted.campaign_id)
+        queued = OrderQueued(wanted.order_id, wanted.body, wanted.principal, wanted.campaign_id)
         return Decision((Write(order_stream(wanted.order_id), queued),))
 
     def _known(self, state: OrdersState, order_id: str) -> Order:

@@ -81,6 +81,9 @@ class Driver:
         self._pending: dict[int, _Waiting] = {}
         self._view_taken: list[_Waiting] = []
         self._ended: BaseException | None = None
+        #: Set when nothing is taken any more; `failure` says why where it was not asked for.
+        self.stopped = trio.Event()
+        self.failure: Exception | None = None
         self._halts: deque[tuple[str, Halt]] = deque()
         self._fatal: SafetyFailed | None = None
         core.on_record = self._recorded
@@ -106,6 +109,7 @@ class Driver:
                 status.started()
                 await self._loop(status)
             except BaseException as error:
+                self.failure = error if isinstance(error, Exception) else None
                 self._end(error)
                 raise
             self._end(DriverStopped("the daemon is stopping"))
@@ -171,6 +175,7 @@ class Driver:
         self._view_is_taken()
         for _, _, event in self._durable_waiters:
             event.set()
+        self.stopped.set()
 
     # --- what comes out ---------------------------------------------------------------------------------------
 

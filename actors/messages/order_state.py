@@ -91,7 +91,6 @@ class Order(msgspec.Struct):
     body: OrderBody
     state: State
     principal: str
-    number: int
     queued_seq: int
     queued_at: dt.datetime
     campaign_id: str
@@ -236,7 +235,7 @@ def fold(table: OrderTable, recorded: Recorded) -> Order:
     if isinstance(fact, OrderQueued):
         legs = len(fact.body.legs)
         order = Order(
-            order_id=fact.order_id, body=fact.body, state="queued", principal=fact.principal, number=fact.number,
+            order_id=fact.order_id, body=fact.body, state="queued", principal=fact.principal,
             queued_seq=recorded.seq, queued_at=recorded.at, campaign_id=fact.campaign_id, filled=[0] * legs,
             canceled_legs=[False] * legs, changed_at=recorded.at, version=recorded.version,
         )  # fmt: skip

@@ -113,12 +113,11 @@ class OrderFact(Fact, frozen=True, array_like=True):
 
 
 class OrderQueued(OrderFact, frozen=True, array_like=True):
-    """The order is ours to bring to an end. `principal` asked; `number` is the input's number at receipt."""
+    """The order is ours to bring to an end. `principal` asked."""
 
     KIND: ClassVar[str] = "orders.OrderQueued"
     body: OrderBody
     principal: str
-    number: int
     campaign_id: str = ""
 
 
@@ -377,9 +376,10 @@ class AmendWanted(Fact, frozen=True, array_like=True):
 
 
 class AllCanceled(Fact, frozen=True, array_like=True):
-    """Cancel-all was given: submits numbered below `number` are refused."""
+    """Cancel-all was given: submits numbered below `number` are refused. Numbers of receipt are this run's own."""
 
     KIND: ClassVar[str] = "orders.AllCanceled"
+    HOST: ClassVar[bool] = True
     number: int
     principal: str
     reason: str

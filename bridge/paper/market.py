@@ -58,6 +58,7 @@ class Market:
         self._numbers: dict[str, int] = {}
         self._orders: dict[str, PaperOrder] = {}
         self._refused: dict[str, int] = {}
+        self._amended: dict[str, int] = {}
         self._working: dict[str, PaperOrder] = {}
         self._asked: list[tuple[str, PaperOrder, PaperLeg]] = []
         self._listed = 0
@@ -86,6 +87,58 @@ class Market:
         return protocol.Hello(
             protocol.VERSION, self._session, "backtest", "paper", True, self._now, self._account(), (), (), 0
         )
+
+    def hello_live(self) -> protocol.Hello:
+        """The handshake of a new session that runs by itself, not in lock-step."""
+        return msgspec.structs.replace(self.hello() if self._pending is None else self.hello_again(), mode="live")
+
+    def hello_again(self) -> protocol.Hello:
+        """The handshake of the same session after a lost connection: its account, working orders and attempts."""
+        working = tuple(
+            protocol.OpenOrder(
+                order.order_id, tuple(protocol.Leg(leg.symbol, leg.ratio) for leg in order.legs), order.quantity,
+                tuple(leg.filled for leg in order.legs), order.type, order.limit_price, order.legs[0].tag,
+                tuple(leg.lean_id for leg in order.legs), (),
+            )
+            for order in self._working.values()
+        )  # fmt: skip
+        return protocol.Hello(
+            protocol.VERSION, self._session, "live", "paper", False, self._now, self._account(), working,
+            tuple(self._refused.items()), self._last_event,
+        )  # fmt: skip
+
+    def everything(self, events: tuple[protocol.Event, ...]) -> list[protocol.Frame]:
+        """What a daemon that knows nothing needs: every security, every quote, and these events of this session."""
+        numbers = dict(self._numbers)
+        listing = protocol.Listing(self._now, tuple(self._security(symbol) for symbol in numbers))
+        columns: tuple[list[float], ...] = ([], [], [], [], [], [], [])
+        for symbol in numbers:
+            prices = self._prices_of(symbol)
+            values = (
+                prices.bid, prices.ask, prices.bid_size, prices.ask_size, prices.last, prices.volume,
+                prices.open_interest,
+            )  # fmt: skip
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+        quotes = protocol.Quotes(list(numbers.values()), *columns)
+        alive = tuple(symbol for symbol in self._feed.underlyings if symbol in self._open)
+        step = protocol.Step(self._step, self._now, 0, True, events, self._account(), quotes, alive)
+        return [listing, step]
+
+    def dead_man(self) -> int:
+        """Nobody leads: working orders that add to what is held are cancelled at the end of this step. How many."""
+        count = 0
+        for order in self._working.values():
+            closes = all(
+                leg.ratio * self._portfolio.quantity(leg.symbol) < 0
+                and abs(order.wanted(leg)) <= abs(self._portfolio.quantity(leg.symbol))
+                for leg in order.legs
+            )
+            if not closes and not order.cancel_asked:
+                order.cancel_asked = True
+                self._asked.append(("cancel", order, order.legs[0]))
+                count += 1
+        return count
 
     def next(self) -> list[protocol.Frame]:
         """Frames up to the next step: the end of the present one (cancels, amends), listings, the step, or the end."""
@@ -492,6 +545,9 @@ class Market:
             self._returned(frame, False, "invalid", (), "Error: UnableToFindOrder - no such order", known=False)
             return
         leg = order.legs[0]
+        if frame.generation <= self._amended.get(frame.order_id, 0):
+            self._returned(frame, True, "update_submitted", (leg.lean_id,), "this amend was taken before")
+            return
         if not order.working or order.cancel_asked:
             text = (
                 f"Error: InvalidOrderStatus - Unable to update order with id {leg.lean_id} because it already has "
@@ -499,6 +555,7 @@ class Market:
             )
             self._returned(frame, False, order.status, (leg.lean_id,), text)
             return
+        self._amended[frame.order_id] = frame.generation
         if frame.quantity is not None:
             order.quantity = frame.quantity
         if frame.limit_price is not None:

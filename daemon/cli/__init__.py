@@ -12,7 +12,7 @@ OK, FAILED, USAGE, UNREACHABLE, REFUSED, NOT_FOUND, CONFLICT, UNKNOWN = range(8)
 CHECK_FAILED = 64
 CONFIGURATION = 78
 
-VERBS = ("doctor", "journal", "replay")
+VERBS = ("run", "market", "replay", "journal", "doctor")
 """Verbs in the order of the help; one without a module in this package is left out."""
 
 _EPILOG = """exit codes:

@@ -23,7 +23,7 @@ from actors.runtime import Fact, Guard, Recorded, Write
 
 NOW = dt.datetime(2015, 12, 24, 15, tzinfo=dt.UTC)
 BODY = OrderBody((OrderLeg("GOOG  160219C00750000", 1),), 1, "limit", Decimal(1))
-QUEUED, RELEASED = OrderQueued("a", BODY, "test", 1), OrderReleased("a", 1)
+QUEUED, RELEASED = OrderQueued("a", BODY, "test"), OrderReleased("a", 1)
 
 
 def approved(reducing: bool, attempt: int = 1) -> OrderApproved:

@@ -34,7 +34,7 @@ class Recorder:
 
     def order(self, order_id: str, *legs: tuple[str, int], quantity: int = 1, position_id: str = "") -> None:
         body = OrderBody(tuple(OrderLeg(*leg) for leg in legs), quantity, "limit", Decimal(1), position_id=position_id)
-        self.add(OrderQueued(order_id, body, "test", 1))
+        self.add(OrderQueued(order_id, body, "test"))
 
     def fill(self, order_id: str, leg: int, symbol: str, quantity: int, price: str, execution: str = "") -> None:
         execution = execution or f"1:{self.seq}"

@@ -47,7 +47,7 @@ def fill(leg: int, quantity: int, number: int = 1) -> LegFilled:
     return LegFilled("a", ORIGIN, leg, symbol, quantity, Decimal("1.5"), Decimal("1.30"), f"1:{leg}:{number}", number)
 
 
-QUEUED = OrderQueued("a", BODY, "test", 1)
+QUEUED = OrderQueued("a", BODY, "test")
 RELEASED = OrderReleased("a", 1)
 APPROVED = OrderApproved("a", 1, Decimal(100), False, ("open", "open"), "defined", Evidence(1))
 SENT = OrderSent("a", 1, 1, 1, "test")

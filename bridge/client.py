@@ -1,0 +1,156 @@
+"""LEAN's end of the wire: a blocking socket with frames, proof of the secret, and the numbered log of events.
+
+Standard library and msgspec only, because it is copied into LEAN projects. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import socket
+import threading
+import time
+from collections import deque
+
+from bridge import protocol
+
+#: Bytes asked of the socket at a time.
+_CHUNK = 256 * 1024
+
+
+class BridgeRefused(Exception):
+    """The daemon refused the connection, with its reason: trying again as before gives the same answer."""
+
+
+class BridgeGone(ConnectionError):
+    """The connection broke, or was never made."""
+
+
+class EventLog:
+    """Events of a session until they are acknowledged durable, in the order of their numbers. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: deque[protocol.Event] = deque()
+        self._last = 0
+
+    @property
+    def last(self) -> int:
+        """The highest number taken so far."""
+        return self._last
+
+    def add(self, events: tuple[protocol.Event, ...]) -> None:
+        """Keep events. Raises ValueError where one does not follow the last."""
+        with self._lock:
+            for event in events:
+                if event.n != self._last + 1:
+                    raise ValueError(f"event {event.n} does not follow {self._last}")
+                self._last = event.n
+                self._events.append(event)
+
+    def acknowledge(self, n: int) -> None:
+        """Forget what is on the daemon's disk."""
+        with self._lock:
+            while self._events and self._events[0].n <= n:
+                self._events.popleft()
+
+    def since(self, n: int) -> tuple[protocol.Event, ...]:
+        """What the daemon may not have, numbered above `n`."""
+        with self._lock:
+            return tuple(event for event in self._events if event.n > n)
+
+
+class Connection:
+    """One connection to the daemon. `address` is a unix socket's path, or 'host:port'.
+
+    Raises BridgeGone where there is nobody. On TCP the daemon's challenge is answered with `secret`. `send` may be
+    called from several threads, `receive` from one.
+    """
+
+    def __init__(self, address: str, secret: bytes = b"", timeout: float = 5.0) -> None:
+        self._buffer = bytearray()
+        self._sending = threading.Lock()
+        host, colon, port = address.rpartition(":")
+        over_tcp = bool(colon) and "/" not in address
+        try:
+            if over_tcp:
+                self._socket = socket.create_connection((host, int(port)), timeout)
+            else:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self._socket.settimeout(timeout)
+                self._socket.connect(address)
+        except OSError as error:
+            raise BridgeGone(f"{address}: {error}") from error
+        self._timeout = timeout
+        if over_tcp:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            challenge = self.receive(timeout)
+            if isinstance(challenge, protocol.Refused):
+                self.close()
+                raise BridgeRefused(challenge.reason)
+            if not isinstance(challenge, protocol.Challenge):
+                self.close()
+                raise BridgeGone(f"{address} began without a challenge")
+            self.send(protocol.Proof(hmac.new(secret, challenge.nonce, hashlib.sha256).digest()))
+
+    def fileno(self) -> int:
+        """For `select`. What was read already is not seen there: ask `receive` with 0 first."""
+        return self._socket.fileno()
+
+    def shake_hands(self, hello: protocol.Hello) -> protocol.Welcome:
+        """Say hello and wait for the welcome. Raises BridgeRefused or BridgeGone."""
+        self.send(hello)
+        answer = self.receive(30.0)
+        if isinstance(answer, protocol.Refused):
+            raise BridgeRefused(answer.reason)
+        if not isinstance(answer, protocol.Welcome):
+            raise BridgeGone(f"expected Welcome, got {type(answer).__name__}")
+        return answer
+
+    def send(self, frame: protocol.Frame) -> None:
+        """Write a frame whole. Raises BridgeGone, after which nothing is known of what arrived."""
+        data = protocol.encode(frame)
+        try:
+            with self._sending:
+                self._socket.settimeout(self._timeout)
+                self._socket.sendall(data)
+        except OSError as error:
+            raise BridgeGone(f"sending {type(frame).__name__}: {error}") from error
+
+    def receive(self, timeout: float | None = None) -> protocol.ToLean | None:
+        """The next frame; None where none came within `timeout` seconds (None: waits). Raises BridgeGone."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            frame = self._take()
+            if frame is not None:
+                return frame
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                self._socket.settimeout(left)
+                data = self._socket.recv(_CHUNK)
+            except (TimeoutError, BlockingIOError):
+                return None
+            except OSError as error:
+                raise BridgeGone(str(error)) from error
+            if not data:
+                raise BridgeGone("the daemon closed the connection")
+            self._buffer += data
+
+    def close(self) -> None:
+        """Close at once. Idempotent."""
+        self._socket.close()
+
+    def _take(self) -> protocol.ToLean | None:
+        if len(self._buffer) < 4:
+            return None
+        size = int.from_bytes(self._buffer[:4], "big")
+        if size > protocol.MAX_FRAME:
+            raise BridgeGone(f"a frame of {size} bytes is above the limit of {protocol.MAX_FRAME}")
+        if len(self._buffer) < 4 + size:
+            return None
+        body = bytes(self._buffer[4 : 4 + size])
+        del self._buffer[: 4 + size]
+        try:
+            return protocol.decode_to_lean(body)
+        except protocol.ProtocolError as error:
+            raise BridgeGone(str(error)) from error

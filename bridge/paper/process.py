@@ -1,0 +1,171 @@
+"""The embedded market behind the socket, as a process of its own: lock-step, or live at a speed. One thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bridge import protocol
+from bridge.client import BridgeGone, BridgeRefused, Connection, EventLog
+from bridge.paper.market import Market
+
+#: Seconds between tries to reach a daemon that is not there.
+_RETRY = 0.2
+
+Notice = Callable[[str, str], None]
+
+
+def play_lock_step(market: Market, connect: Callable[[], Connection]) -> None:
+    """Play a run to its end, waiting for the daemon at every step. Raises BridgeGone where it goes away."""
+    connection = connect()
+    try:
+        connection.shake_hands(market.hello())
+        while True:
+            for frame in market.next():
+                connection.send(frame)
+                match frame:
+                    case protocol.Goodbye():
+                        return
+                    case protocol.Step() | protocol.Events():
+                        _rounds(market, connection)
+                    case _:
+                        pass
+    finally:
+        connection.close()
+
+
+def _rounds(market: Market, connection: Connection) -> None:
+    while True:
+        match connection.receive():
+            case protocol.Done(more=False):
+                return
+            case protocol.Done() as done:
+                connection.send(market.settle(done))
+            case protocol.Ack():
+                pass
+            case other:
+                raise BridgeGone(f"expected Done, got {type(other).__name__}")
+
+
+class LiveMarket:
+    """Plays a market at `speed` times the wall's time, whether or not a daemon is connected.
+
+    Time begins with the first connection. Without a daemon for the dead-man's time that it asked for, working orders
+    that add risk are cancelled. Events are kept until the daemon has them on disk.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        connect: Callable[[], Connection],
+        speed: float,
+        notice: Notice,
+        *,
+        step_seconds: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if speed <= 0:
+            raise ValueError(f"speed {speed} must be above 0")
+        self._market = market
+        self._connect = connect
+        self._pace = step_seconds / speed
+        self._notice = notice
+        self._monotonic = monotonic
+        self._log = EventLog()
+        self._connection: Connection | None = None
+        self._dead_man = 30.0
+        self._gone_since: float | None = None
+        self._tried = -1.0
+        self._over = False
+
+    def run(self) -> None:
+        """Play to the end of the data. Raises BridgeRefused where the daemon will not have us."""
+        while self._connection is None:
+            self._try_connecting(self._market.hello_live())
+            if self._connection is None:
+                time.sleep(_RETRY)
+        due = self._monotonic()
+        while not self._over:
+            self._step()
+            due += self._pace
+            while (left := due - self._monotonic()) > 0:
+                self._serve(left)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _step(self) -> None:
+        for frame in self._market.next():
+            if isinstance(frame, protocol.Step | protocol.Events):
+                self._log.add(frame.events)
+            self._over |= isinstance(frame, protocol.Goodbye)
+            self._send(frame)
+
+    def _serve(self, seconds: float) -> None:
+        """Run commands that come within this time; without a daemon, look for one."""
+        if self._connection is None:
+            now = self._monotonic()
+            if self._gone_since is not None and now - self._gone_since >= self._dead_man:
+                self._gone_since = None
+                cancelled = self._market.dead_man()
+                self._notice("dead man", f"no daemon for {self._dead_man:g} s: {cancelled} working entries cancelled")
+            if now - self._tried < _RETRY:
+                time.sleep(min(seconds, _RETRY))
+                return
+            self._tried = now
+            self._try_connecting(self._market.hello_again())
+            return
+        try:
+            frame = self._connection.receive(seconds)
+        except BridgeGone as error:
+            self._lose(error)
+            return
+        match frame:
+            case None | protocol.Subscribe():
+                pass
+            case protocol.Ack(n=n):
+                self._log.acknowledge(n)
+            case (
+                protocol.PlaceOrder() | protocol.AmendOrder() | protocol.CancelOrder() | protocol.Exercise()
+                | protocol.QueryOrder() | protocol.MoveCash() | protocol.Plot() | protocol.Quit()
+            ):  # fmt: skip
+                settle = self._market.settle(protocol.Done((frame,), True))
+                self._log.add(settle.events)
+                self._send(protocol.Events(settle.events, settle.account))
+            case _:
+                self._lose(BridgeGone(f"unexpected {type(frame).__name__}"))
+
+    def _send(self, frame: protocol.Frame) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.send(frame)
+        except BridgeGone as error:
+            self._lose(error)
+
+    def _lose(self, error: BridgeGone) -> None:
+        assert self._connection is not None
+        self._connection.close()
+        self._connection, self._gone_since = None, self._monotonic()
+        self._notice("disconnected", str(error))
+
+    def _try_connecting(self, hello: protocol.Hello) -> None:
+        connection: Connection | None = None
+        try:
+            connection = self._connect()
+            welcome = connection.shake_hands(hello)
+            self._dead_man, self._gone_since = welcome.dead_man_seconds, None
+            self._log.acknowledge(welcome.acknowledged)
+            self._connection, connection = connection, None
+            self._notice("connected", f"events up to {welcome.acknowledged} are on the daemon's disk")
+            # What it knows of the market may be gone: all of it again, then what happened meanwhile.
+            for frame in self._market.everything(self._log.since(welcome.acknowledged)):
+                self._send(frame)
+        except BridgeGone:
+            pass
+        except BridgeRefused as refused:
+            # An old connection of ours may not be closed over there yet.
+            if "connected already" not in str(refused):
+                raise
+        finally:
+            if connection is not None:
+                connection.close()

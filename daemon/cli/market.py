@@ -1,0 +1,80 @@
+"""`callboard market`: the embedded market as a process, over a LEAN data folder."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser(
+        "market",
+        help="run the embedded market beside a daemon",
+        description="Plays option data behind the bridge: in lock-step, or live at a speed whether or not a daemon "
+        "is there. TCP needs CALLBOARD_BRIDGE_SECRET.",
+    )
+    parser.add_argument("--bridge", required=True, metavar="ADDRESS", help="where the daemon's bridge is")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder in LEAN's layout")
+    parser.add_argument("--underlying", action="append", default=[], metavar="U", help="may be repeated")
+    parser.add_argument("--subscribe", action="append", default=[], metavar="F", help="contracts; may be repeated")
+    parser.add_argument("--symbol", action="append", default=[], metavar="S", help="one contract; may be repeated")
+    parser.add_argument("--from", dest="first", type=dt.date.fromisoformat, required=True, metavar="D")
+    parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, required=True, metavar="D")
+    parser.add_argument("--cash", type=Decimal, default=Decimal(100000), metavar="X", help="dollars (100000)")
+    parser.add_argument(
+        "--speed", type=float, default=0.0, metavar="X", help="live, so many times the wall's time; 0: lock-step"
+    )
+    parser.set_defaults(run=run)
+
+
+def notice(event: str, text: str) -> None:
+    """One line a notice, on stderr."""
+    print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: the run is over; 1: failed; 3: no daemon; 4: the daemon refused us."""
+    from actors.options.lean_margin import lean_initial_margin, lean_margin_used
+    from bridge.client import BridgeGone, BridgeRefused, Connection
+    from bridge.paper import Market
+    from bridge.paper.data import Feed, HoursError, LeanFolder, MarketHours, SubscriptionError, parse_filter
+    from bridge.paper.process import LiveMarket, play_lock_step
+
+    secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
+    try:
+        hours = MarketHours.load(args.data)
+        chains = tuple(parse_filter(text) for text in args.subscribe)
+    except (HoursError, SubscriptionError, OSError) as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 1
+    feed = Feed(
+        LeanFolder(args.data), hours, args.first, args.last, underlyings=args.underlying, chains=chains,
+        symbols=args.symbol,
+    )  # fmt: skip
+    if not feed.underlyings:
+        print("callboard market: nothing to play: name an underlying or a subscription", file=sys.stderr)
+        return 2
+    session = "1" if args.speed == 0 else uuid.uuid4().hex[:12]
+    market = Market(feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session)
+
+    def connect() -> Connection:
+        return Connection(args.bridge, secret)
+
+    try:
+        if args.speed == 0:
+            play_lock_step(market, connect)
+        else:
+            LiveMarket(market, connect, args.speed, notice).run()
+    except BridgeRefused as error:
+        print(f"callboard market: the daemon refused: {error}", file=sys.stderr)
+        return 4
+    except BridgeGone as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 3
+    return 0

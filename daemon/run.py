@@ -1,0 +1,203 @@
+"""The daemon as a process: journal, core, driver and bridge, started in order, stopped in reverse. No decision."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors.messages.lean import LeanDisconnected
+from actors.runtime import Child, Clock, Core, Journal, MarketClock, Refusal, Status, Supervisor, WallClock
+from bridge.server import BridgeServer, BridgeSettings
+from config.calendar import ExchangeSessions
+from config.desk import LEAN_RULES, DeskRules
+from daemon.desk import desk_core
+from daemon.driver import Driver
+from daemon.journal import SqliteJournal
+from daemon.replay.script import ScriptLine, read_script
+
+#: Seconds that an orderly end may take before the watchdog ends the process.
+STOP_SECONDS = 5.0
+
+Notice = Callable[[str, str], None]
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run; the fields are the verb's options.
+
+    `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
+    market's time runs, and stretches the deadlines that wait for answers. `once` ends with the first session.
+    """
+
+    journal: Path
+    bridge: BridgeSettings
+    clock: Literal["wall", "market"] = "wall"
+    speed: float = 1.0
+    risk: Literal["lean", "default"] = "default"
+    script: Path | None = None
+    once: bool = False
+    ballast: int = 0
+
+
+class BridgePort(Driver):
+    """The driver as the bridge sees it, with the lines of a script that are run at their instants in lock-step."""
+
+    script: list[ScriptLine]
+    on_refused: Notice
+
+    def acknowledged(self, session: str) -> int:
+        """The highest event of this session that was recorded."""
+        state = self.core.state("gateway")
+        return state.seen if state.session_name == session else 0
+
+    async def next_round(self) -> bool:
+        """Run the script's next line where its instant has come."""
+        if not self.script or self.script[0].at > self.clock.now():
+            return False
+        line = self.script.pop(0)
+        try:
+            await self.command(line.id, "operator:script", line.command)
+        except Refusal as refusal:
+            self.on_refused("refused", f"{line.id}: {refusal}")
+        return True
+
+
+def rules_of(request: RunRequest) -> DeskRules:
+    """The desk's rules for this run: at a speed, deadlines for answers are as long on the wall as they were."""
+    if request.risk == "lean":
+        return LEAN_RULES
+    rules = DeskRules()
+    return msgspec.structs.replace(
+        rules,
+        outcome_seconds=rules.outcome_seconds * request.speed,
+        approval_lapse_seconds=rules.approval_lapse_seconds * request.speed,
+        reconcile_seconds=rules.reconcile_seconds * request.speed,
+    )
+
+
+async def run_daemon(request: RunRequest, notice: Notice, status: Status | None = None) -> BridgePort:
+    """Run until SIGTERM, SIGINT, `status.stopping` or, with `once`, the end of the first session.
+
+    Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the driver back as it ended.
+    """
+    began = dt.datetime.now(dt.UTC)
+    rules = rules_of(request)
+    script = read_script(request.script, rules.default_time_in_force) if request.script is not None else []
+    clock: Clock = WallClock() if request.clock == "wall" else MarketClock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+    journal = SqliteJournal(request.journal, live=True, ballast=request.ballast)
+    try:
+        sessions = ExchangeSessions() if request.risk == "default" else None
+        core = desk_core(journal, rules, sessions)
+        port = BridgePort(core, journal, clock)
+        port.script, port.on_refused = script, notice
+        _start(core, journal, clock)
+        await _serve(request, port, notice, status or Status(), began)
+    finally:
+        journal.close()
+    return port
+
+
+def _start(core: Core, journal: Journal, clock: Clock) -> None:
+    last = None
+    for row in journal.read(max(0, journal.head().seq - 1)):
+        last = row.at
+    if last is not None and isinstance(clock, MarketClock):
+        clock.move(last)
+    core.start(clock.now())
+    if core.state("gateway").connected:
+        core.tell(LeanDisconnected("the daemon began anew"), clock.now())
+
+
+async def _serve(request: RunRequest, port: BridgePort, notice: Notice, status: Status, began: dt.datetime) -> None:
+    bridge = BridgeServer(port, request.bridge, notice)
+    children = [
+        # The core is never restarted in place: its memory is the journal, and a process is how it is read again.
+        Child("core", port.run, restart="temporary", deadline=STOP_SECONDS - 2),
+        Child("bridge", bridge.run, deadline=1.0),
+    ]
+
+    def changed(path: str, state: str, error: str) -> None:
+        notice(state, f"{path} {error}".strip())
+
+    tree = Supervisor("callboard", children, on_change=changed)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, tree)
+        nursery.start_soon(_stop_with, tree, status)
+        nursery.start_soon(_stop_when_core_ends, tree, port)
+        if request.once:
+            nursery.start_soon(_stop_after_session, tree, bridge, port)
+        ready = Status()
+        nursery.start_soon(_say_ready, ready, status, port, notice, began)
+        await tree.run(ready)
+        nursery.cancel_scope.cancel()
+    sd_notify("STOPPING=1")
+    if port.failure is not None:
+        raise port.failure
+
+
+async def _say_ready(ready: Status, status: Status, port: BridgePort, notice: Notice, began: dt.datetime) -> None:
+    await ready.wait_started()
+    seconds = (dt.datetime.now(dt.UTC) - began).total_seconds()
+    sd_notify(f"READY=1\nSTATUS=fact {port.core.seq}, waiting for lean")
+    notice("ready", f"fact {port.core.seq}, {seconds:.2f} s after the start")
+    status.started()
+
+
+async def _stop_on_signal(tree: Supervisor) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            sd_notify("STOPPING=1")
+            arm_watchdog(STOP_SECONDS)
+            tree.stop()
+
+
+async def _stop_with(tree: Supervisor, status: Status) -> None:
+    await status.stopping.wait()
+    tree.stop()
+
+
+async def _stop_when_core_ends(tree: Supervisor, port: BridgePort) -> None:
+    await port.stopped.wait()
+    tree.stop()
+
+
+async def _stop_after_session(tree: Supervisor, bridge: BridgeServer, port: BridgePort) -> None:
+    await bridge.ended.wait()
+    await port.quiet()
+    tree.stop()
+
+
+def arm_watchdog(seconds: float) -> threading.Timer:
+    """End the process with all stacks on stderr unless it ended by itself by then."""
+
+    def hang() -> None:
+        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, hang)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def sd_notify(state: str) -> None:
+    """Tell the service manager; silent when there is none."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.settimeout(0.1)
+        sock.sendto(state.encode(), address)
