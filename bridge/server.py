@@ -1,4 +1,4 @@
-"""The daemon's end of the wire: an edge that serves one LEAN at a time. It translates and hands on; it decides nothing."""
+"""The daemon's end of the wire: an edge that serves one LEAN at a time. It translates; it decides nothing."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Driver:
     def __init__(self, core: Core, journal: Journal, clock: Clock, *, most_commands: int = 1000) -> None:
         self.core = core
         self.clock = clock
-        self._journal = journal
+        self.journal = self._journal = journal
         self._lanes = Lanes(core, most_commands=most_commands)
         self._wake = trio.Event()
         self._durable_waiters: list[tuple[int, int, trio.Event]] = []

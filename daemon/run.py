@@ -22,10 +22,13 @@ from actors.runtime import Child, Clock, Core, Journal, MarketClock, Refusal, St
 from bridge.server import BridgeServer, BridgeSettings
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
+from daemon.api import Tokens, make_app
 from daemon.desk import desk_core
 from daemon.driver import Driver
 from daemon.journal import SqliteJournal
 from daemon.replay.script import ScriptLine, read_script
+from daemon.serve import WebServer
+from daemon.views import Views
 
 #: Seconds that an orderly end may take before the watchdog ends the process.
 STOP_SECONDS = 5.0
@@ -47,6 +50,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     risk: Literal["lean", "default"] = "default"
     script: Path | None = None
     once: bool = False
+    api: tuple[str, int] | None = None
+    tokens: Tokens | None = None
     ballast: int = 0
 
 
@@ -89,7 +94,7 @@ def rules_of(request: RunRequest) -> DeskRules:
 async def run_daemon(request: RunRequest, notice: Notice, status: Status | None = None) -> BridgePort:
     """Run until SIGTERM, SIGINT, `status.stopping` or, with `once`, the end of the first session.
 
-    Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the driver back as it ended.
+    Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the ended driver back.
     """
     began = dt.datetime.now(dt.UTC)
     rules = rules_of(request)
@@ -121,11 +126,27 @@ def _start(core: Core, journal: Journal, clock: Clock) -> None:
 
 async def _serve(request: RunRequest, port: BridgePort, notice: Notice, status: Status, began: dt.datetime) -> None:
     bridge = BridgeServer(port, request.bridge, notice)
+    views = Views()
+    for row in port.journal.read():
+        views.add(port.core.decode(row))
+    seen = views.seq
+    port.listen(lambda recorded: views.add(recorded) if recorded.seq > seen else None)
     children = [
         # The core is never restarted in place: its memory is the journal, and a process is how it is read again.
         Child("core", port.run, restart="temporary", deadline=STOP_SECONDS - 2),
         Child("bridge", bridge.run, deadline=1.0),
     ]
+    if request.api is not None and request.tokens is not None:
+        app = make_app(port, port.journal, views, request.tokens)
+        web = WebServer(app, *request.api, notice)
+
+        async def serve(status: Status) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(web.run, status)
+                await status.wait_started()
+                notice("api", f"http://{request.api[0] if request.api else ''}:{web.port}")
+
+        children.append(Child("api", serve, deadline=1.5))
 
     def changed(path: str, state: str, error: str) -> None:
         notice(state, f"{path} {error}".strip())

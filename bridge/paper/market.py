@@ -9,7 +9,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -97,7 +97,8 @@ class Market:
         working = tuple(
             protocol.OpenOrder(
                 order.order_id, tuple(protocol.Leg(leg.symbol, leg.ratio) for leg in order.legs), order.quantity,
-                tuple(leg.filled for leg in order.legs), order.type, order.limit_price, order.legs[0].tag,
+                tuple(leg.filled for leg in order.legs), cast(protocol.OrderType, order.type), order.limit_price,
+                order.legs[0].tag,
                 tuple(leg.lean_id for leg in order.legs), (),
             )
             for order in self._working.values()

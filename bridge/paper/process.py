@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from bridge import protocol
 from bridge.client import BridgeGone, BridgeRefused, Connection, EventLog
 from bridge.paper.market import Market
@@ -15,34 +17,72 @@ _RETRY = 0.2
 Notice = Callable[[str, str], None]
 
 
-def play_lock_step(market: Market, connect: Callable[[], Connection]) -> None:
-    """Play a run to its end, waiting for the daemon at every step. Raises BridgeGone where it goes away."""
+def play_lock_step(market: Market, connect: Callable[[], Connection], patience: float = 0.0) -> None:
+    """Play a run to its end, waiting for the daemon at every step.
+
+    A daemon that goes away is waited for so many seconds (0: not at all), then told all it may have missed, and the
+    run goes on at the same instant. Raises BridgeGone where it stays away, BridgeRefused where it will not have us.
+    """
+    log = EventLog()
     connection = connect()
     try:
         connection.shake_hands(market.hello())
+        # What must be told before the market may go on.
+        frames = market.next()
+        _keep(log, frames)
         while True:
-            for frame in market.next():
-                connection.send(frame)
-                match frame:
-                    case protocol.Goodbye():
+            try:
+                for frame in frames:
+                    connection.send(frame)
+                    if isinstance(frame, protocol.Goodbye):
                         return
-                    case protocol.Step() | protocol.Events():
-                        _rounds(market, connection)
-                    case _:
-                        pass
+                    if isinstance(frame, protocol.Step | protocol.Events):
+                        _rounds(market, connection, log)
+                frames = market.next()
+                _keep(log, frames)
+            except BridgeGone:
+                connection.close()
+                ends = [frame for frame in frames if isinstance(frame, protocol.Goodbye)]
+                connection, acknowledged = _again(market, connect, patience)
+                frames = [*market.everything(log.since(acknowledged)), *ends]
     finally:
         connection.close()
 
 
-def _rounds(market: Market, connection: Connection) -> None:
+def _keep(log: EventLog, frames: list[protocol.Frame]) -> None:
+    for frame in frames:
+        if isinstance(frame, protocol.Step | protocol.Events):
+            log.add(frame.events)
+
+
+def _again(market: Market, connect: Callable[[], Connection], patience: float) -> tuple[Connection, int]:
+    until = time.monotonic() + patience
+    hello = msgspec.structs.replace(market.hello_again(), mode="backtest")
+    while True:
+        connection: Connection | None = None
+        try:
+            connection = connect()
+            return connection, connection.shake_hands(hello).acknowledged
+        except (BridgeGone, BridgeRefused) as error:
+            if connection is not None:
+                connection.close()
+            lasting = isinstance(error, BridgeRefused) and "connected already" not in str(error)
+            if lasting or time.monotonic() >= until:
+                raise
+            time.sleep(_RETRY / 4)
+
+
+def _rounds(market: Market, connection: Connection, log: EventLog) -> None:
     while True:
         match connection.receive():
             case protocol.Done(more=False):
                 return
             case protocol.Done() as done:
-                connection.send(market.settle(done))
-            case protocol.Ack():
-                pass
+                settle = market.settle(done)
+                log.add(settle.events)
+                connection.send(settle)
+            case protocol.Ack(n=n):
+                log.acknowledge(n)
             case other:
                 raise BridgeGone(f"expected Done, got {type(other).__name__}")
 

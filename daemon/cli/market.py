@@ -30,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--speed", type=float, default=0.0, metavar="X", help="live, so many times the wall's time; 0: lock-step"
     )
+    parser.add_argument(
+        "--patience", type=float, default=0.0, metavar="S", help="lock-step: seconds to wait for a daemon that died (0)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         if args.speed == 0:
-            play_lock_step(market, connect)
+            play_lock_step(market, connect, args.patience)
         else:
             LiveMarket(market, connect, args.speed, notice).run()
     except BridgeRefused as error:

@@ -22,6 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--risk", choices=("lean", "default"), default="default", help="whose rules judge orders")
     parser.add_argument("--script", type=Path, metavar="FILE", help="lock-step: JSON lines, what is done and when")
     parser.add_argument("--once", action="store_true", help="end with the first session")
+    parser.add_argument(
+        "--api", metavar="HOST:PORT", help="serve the control API there; needs CALLBOARD_AUTH_TOKEN (port 0: any)"
+    )
     parser.add_argument("--dead-man", type=float, default=30.0, metavar="S", help="seconds LEAN bears without us (30)")
     parser.set_defaults(run=run)
 
@@ -37,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts
     from bridge.server import BridgeSettings
+    from daemon.api import Tokens, WeakToken
     from daemon.driver import SafetyFailed
     from daemon.replay.script import ScriptError
     from daemon.run import RunRequest, run_daemon
@@ -54,9 +58,27 @@ def run(args: argparse.Namespace) -> int:
         unix=None if over_tcp else Path(args.bridge), tcp=(host, int(port)) if over_tcp else None, secret=secret,
         dead_man_seconds=args.dead_man,
     )  # fmt: skip
+    api, tokens = None, None
+    if args.api:
+        name, _, number = args.api.rpartition(":")
+        if not number.isdecimal():
+            print(f"callboard run: address {args.api} is not host:port", file=sys.stderr)
+            return 78
+        try:
+            tokens = Tokens(
+                {
+                    "admin": os.environ.get("CALLBOARD_AUTH_TOKEN", ""),
+                    "trader": os.environ.get("CALLBOARD_TRADER_TOKEN", ""),
+                    "viewer": os.environ.get("CALLBOARD_VIEWER_TOKEN", ""),
+                }
+            )
+        except WeakToken as error:
+            print(f"callboard run: {error}", file=sys.stderr)
+            return 78
+        api = (name, int(number))
     request = RunRequest(
         journal=args.journal, bridge=bridge, clock=args.clock, speed=args.speed, risk=args.risk, script=args.script,
-        once=args.once,
+        once=args.once, api=api, tokens=tokens,
     )  # fmt: skip
     try:
         trio.run(run_daemon, request, notice)

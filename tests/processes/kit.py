@@ -20,9 +20,9 @@ CHAIN = ("--underlying", "GOOG", "--subscribe", "GOOG:weeklys,strikes=-30..30,da
 class Process:
     """One of our verbs in a process, its stderr in a file."""
 
-    def __init__(self, folder: Path, name: str, *arguments: str, secret: str = "") -> None:
+    def __init__(self, folder: Path, name: str, *arguments: str, secret: str = "", **more: str) -> None:
         self._errors = folder / f"{name}.{time.monotonic_ns()}.err"
-        environment = {**os.environ, "CALLBOARD_BRIDGE_SECRET": secret}
+        environment = {**os.environ, "CALLBOARD_BRIDGE_SECRET": secret, **more}
         with self._errors.open("w") as errors:
             self._popen = subprocess.Popen([*CALLBOARD, *arguments], stderr=errors, env=environment)
 

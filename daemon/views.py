@@ -1,0 +1,58 @@
+"""Read models: what the journal's durable facts say of orders, book and breaker. Nothing undurable is ever shown."""
+
+from __future__ import annotations
+
+from actors.messages.book import BOOK_FACTS, Book, fold_book
+from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset
+from actors.messages.lean import AccountSeen, AccountView, Reconciled, SessionClosed, SessionOpened
+from actors.messages.order_state import OrderTable, fold
+from actors.messages.orders import OrderFact
+from actors.messages.positions import EquityMarked
+from actors.runtime import Recorded
+
+
+class Views:
+    """The fold of every fact given to `add`, in order; readers look and never change it."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.orders = OrderTable()
+        self.book = Book()
+        self.level = 0
+        self.reason = ""
+        self.session: SessionOpened | None = None
+        self.connected = False
+        self.account: AccountView | None = None
+        self.reconciled: Reconciled | None = None
+        self.equity: EquityMarked | None = None
+
+    @property
+    def level_name(self) -> str:
+        """The breaker's level in words."""
+        return LEVELS[self.level]
+
+    def add(self, recorded: Recorded) -> None:
+        """Fold the next durable fact."""
+        fact = recorded.fact
+        self.seq = recorded.seq
+        if isinstance(fact, OrderFact):
+            fold(self.orders, recorded)
+        if isinstance(fact, BOOK_FACTS):
+            fold_book(self.book, recorded)
+        match fact:
+            case BreakerRaised(level=level, reason=reason) if level > self.level:
+                self.level, self.reason = level, reason
+            case BreakerReset():
+                self.level, self.reason = 0, ""
+            case SessionOpened():
+                self.session, self.connected = fact, True
+            case SessionClosed():
+                self.connected = False
+            case AccountSeen(account=account):
+                self.account = account
+            case Reconciled():
+                self.reconciled = fact
+            case EquityMarked():
+                self.equity = fact
+            case _:
+                pass

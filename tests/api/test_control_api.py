@@ -1,0 +1,209 @@
+"""The control API as an operator uses it: a daemon and a live market as processes, real requests, real fills."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from daemon.api import Tokens, WeakToken
+from tests.processes.kit import CHAIN, DATA, DAY, Process
+
+TOKENS = {
+    "admin": "admin-0123456789-abcdefghij", "trader": "trader-0123456789-abcdefghij",
+    "viewer": "viewer-0123456789-abcdefghij",
+}  # fmt: skip
+CONDOR = {
+    "legs": [
+        {"symbol": "GOOG  160115P00735000", "ratio": 1}, {"symbol": "GOOG  160115P00745000", "ratio": -1},
+        {"symbol": "GOOG  160115C00755000", "ratio": -1}, {"symbol": "GOOG  160115C00765000", "ratio": 1},
+    ],
+    "quantity": 1, "limit_price": "-5.50",
+}  # fmt: skip
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        bridge = str(folder / "bridge")
+        verb = (
+            "run", "--journal", str(folder / "journal"), "--bridge", bridge, "--clock", "market", "--speed", "300",
+            "--api", "127.0.0.1:0",
+        )  # fmt: skip
+        self.daemon = Process(
+            folder, "run", *verb, CALLBOARD_AUTH_TOKEN=TOKENS["admin"], CALLBOARD_TRADER_TOKEN=TOKENS["trader"],
+            CALLBOARD_VIEWER_TOKEN=TOKENS["viewer"],
+        )  # fmt: skip
+        self.daemon.wait_for("api: ")
+        self.address = self.daemon.said.split("api: ")[1].split()[0]
+        data = ("--data", str(DATA / "lean"))
+        self.market = Process(folder, "market", "market", "--bridge", bridge, *data, *CHAIN, *DAY, "--speed", "300")
+        self.daemon.wait_for("connected: session")
+
+    def ask(self, method: str, path: str, role: str = "admin", **more: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {TOKENS[role]}", **more.pop("headers", {})}
+        return httpx.request(method, f"{self.address}{path}", headers=headers, timeout=20, **more)
+
+    def close(self) -> None:
+        self.daemon.kill()
+        self.market.kill()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    desk = Desk(tmp_path_factory.mktemp("desk"))
+    # Entries are denied before the first quotes are there.
+    until = time.monotonic() + 20
+    while desk.ask("GET", "/api/v1/account").json()["value"] is None and time.monotonic() < until:
+        time.sleep(0.05)
+    yield desk
+    desk.close()
+
+
+def test_an_order_is_made_once_under_its_id_and_fills(desk: Desk) -> None:
+    order = {"order_id": "condor-1", **CONDOR}
+    made = desk.ask("POST", "/api/v1/orders?wait=final", json=order)
+    assert made.status_code == 201, made.text
+    assert made.json()["state"] == "filled", made.text
+    assert made.json()["filled"] == [1, -1, -1, 1]
+    again = desk.ask("POST", "/api/v1/orders", json=order)
+    assert again.status_code == 200
+    assert again.json()["order_id"] == "condor-1"
+    other = desk.ask("POST", "/api/v1/orders", json={**order, "quantity": 2})
+    assert other.status_code == 409
+    assert other.headers["content-type"] == "application/problem+json"
+    listed = desk.ask("GET", "/api/v1/orders").json()["orders"]
+    assert [each["order_id"] for each in listed].count("condor-1") == 1
+    kinds = [each["kind"] for each in desk.ask("GET", "/api/v1/orders/condor-1").json()["history"]]
+    assert kinds[:4] == ["orders.OrderQueued", "orders.OrderReleased", "orders.OrderApproved", "orders.OrderSent"]
+    assert kinds.count("orders.LegFilled") == 4
+    (position,) = desk.ask("GET", "/api/v1/positions").json()
+    assert position["holdings"][CONDOR["legs"][0]["symbol"]] == 1  # type: ignore[index]
+    account = desk.ask("GET", "/api/v1/account").json()
+    assert account["cash"] == account["lean"]["cash"] if isinstance(account["lean"], dict) else account["cash"]
+    assert isinstance(account["cash"], str)
+
+
+def test_a_resting_order_is_amended_by_version_and_canceled(desk: Desk) -> None:
+    order = {"order_id": "resting", **CONDOR, "limit_price": "-9.50"}
+    made = desk.ask("POST", "/api/v1/orders?wait=sent", json=order)
+    assert made.status_code == 201, made.text
+    stale = desk.ask("PATCH", "/api/v1/orders/resting", json={"limit_price": "-9.40"}, headers={"if-match": '"0"'})
+    assert stale.status_code == 412
+    until = time.monotonic() + 10
+    while desk.ask("GET", "/api/v1/orders/resting").json()["state"] != "accepted" and time.monotonic() < until:
+        time.sleep(0.02)
+    amended = desk.ask("PATCH", "/api/v1/orders/resting", json={"limit_price": "-9.40"})
+    assert amended.status_code in (200, 202), amended.text
+    until = time.monotonic() + 10
+    while desk.ask("GET", "/api/v1/orders/resting").json()["amend"] != "none" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert desk.ask("GET", "/api/v1/orders/resting").json()["body"]["limit_price"] == "-9.40"
+    assert desk.ask("DELETE", "/api/v1/orders/resting").status_code in (200, 202)
+    until = time.monotonic() + 10
+    while desk.ask("GET", "/api/v1/orders/resting").json()["state"] != "canceled" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert desk.ask("GET", "/api/v1/orders/resting").json()["state"] == "canceled"
+    assert desk.ask("DELETE", "/api/v1/orders/resting").status_code == 409
+
+
+def test_a_halt_denies_entries_until_a_reset_in_two_steps(desk: Desk) -> None:
+    halted = desk.ask("POST", "/api/v1/breaker/halt", "trader", json={"level": 2, "reason": "lunch"})
+    assert halted.json() == {"level": 2, "level_name": "no-entry", "reason": "lunch"}
+    denied = desk.ask("POST", "/api/v1/orders?wait=decided", json={"order_id": "during", **CONDOR})
+    assert denied.json()["state"] == "denied", denied.text
+    assert "breaker" in denied.json()["reason"]
+    assert desk.ask("POST", "/api/v1/breaker/reset", "trader", json={"reason": "back"}).status_code == 403
+    began = desk.ask("POST", "/api/v1/breaker/reset", json={"reason": "back"})
+    assert began.status_code == 202
+    assert desk.ask("POST", "/api/v1/breaker/reset", json={"phrase": "please"}).status_code == 409
+    assert desk.ask("POST", "/api/v1/breaker/reset", json=began.json()).json()["level"] == 0
+
+
+def test_an_actor_is_killed_and_goes_on_with_the_same_book(desk: Desk) -> None:
+    before = desk.ask("GET", "/api/v1/holdings").json()
+    names = [each["name"] for each in desk.ask("GET", "/api/v1/actors").json()]
+    assert {"orders", "risk", "gateway", "positions"} <= set(names)
+    for name in names:
+        assert desk.ask("POST", f"/api/v1/actors/{name}/kill").json() == {"name": name, "failed": False}
+    assert desk.ask("POST", "/api/v1/actors/nobody/kill").status_code == 404
+    assert desk.ask("GET", "/api/v1/holdings").json() == before
+    assert desk.ask("GET", "/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"{", 400, "not JSON"),
+        (b'{"order_id": "x"}', 422, "legs"),
+        (b'{"order_id": "x", "legs": [], "quantity": 1}', 422, "leg"),
+        (b'{"order_id": "x", "legs": [], "quantity": 1, "surprise": 1}', 422, "surprise"),
+        (b'{"order_id": "x", "legs": [{"symbol": "nope!", "ratio": 1}], "quantity": 1, "limit_price": "1"}', 422, "nope!"),
+        (b" " * 70_000, 400, "65536"),
+    ],
+)  # fmt: skip
+def test_a_bad_body_is_refused_by_name_and_makes_nothing(desk: Desk, body: bytes, status: int, text: str) -> None:
+    refused = desk.ask("POST", "/api/v1/orders", content=body)
+    assert refused.status_code == status, refused.text
+    assert text in refused.json()["detail"]
+    assert desk.ask("GET", "/api/v1/orders/x").status_code == 404
+
+
+ROUTES = [
+    ("GET", "/api/v1/status", "viewer"), ("GET", "/api/v1/account", "viewer"), ("GET", "/api/v1/holdings", "viewer"),
+    ("GET", "/api/v1/positions", "viewer"), ("GET", "/api/v1/orders", "viewer"), ("GET", "/api/v1/breaker", "viewer"),
+    ("GET", "/api/v1/actors", "viewer"), ("POST", "/api/v1/orders", "trader"),
+    ("PATCH", "/api/v1/orders/none", "trader"), ("DELETE", "/api/v1/orders/none", "trader"),
+    ("POST", "/api/v1/breaker/halt", "trader"), ("POST", "/api/v1/breaker/reset", "admin"),
+    ("POST", "/api/v1/actors/nobody/kill", "admin"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "least"), ROUTES)
+def test_every_route_asks_for_its_role(desk: Desk, method: str, path: str, least: str) -> None:
+    ranks = ("viewer", "trader", "admin")
+    for role in ranks:
+        status = desk.ask(method, path, role, content=b"{}").status_code
+        assert (status == 403) == (ranks.index(role) < ranks.index(least)), (role, status)
+    assert httpx.request(method, f"{desk.address}{path}").status_code == 401
+    wrong = {"authorization": "Bearer admin-0123456789-abcdefghik"}
+    assert httpx.request(method, f"{desk.address}{path}", headers=wrong).status_code == 401
+
+
+def test_a_token_in_a_url_is_refused_even_where_it_is_right(desk: Desk) -> None:
+    refused = desk.ask("GET", f"/api/v1/status?token={TOKENS['admin']}")
+    assert refused.status_code == 400
+    assert refused.json()["code"] == "token_in_url"
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\x00" * 4096, b"GET / HTTP/9.9\r\n\r\n", b"POST /api/v1/orders HTTP/1.1\r\ncontent-length: 99999999\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\nx",
+        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000,
+    ],
+)  # fmt: skip
+def test_noise_ends_its_own_connection_only(desk: Desk, noise: bytes) -> None:
+    host, _, port = desk.address.removeprefix("http://").rpartition(":")
+    for _ in range(5):
+        with socket.create_connection((host, int(port))) as raw:
+            try:
+                raw.sendall(noise)
+                raw.settimeout(0.2)
+                raw.recv(1000)
+            except OSError:
+                pass
+    assert desk.ask("GET", "/api/v1/status").status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", "changeme", "a" * 40, "short-but-varied-1234"])
+def test_a_weak_token_is_refused_at_the_start(token: str) -> None:
+    with pytest.raises(WeakToken, match=r"characters|no token"):
+        Tokens({"admin": token})

@@ -1,0 +1,106 @@
+"""kill -9 of the daemon at points spread over its journal, in lock-step: the book is that of the undisturbed run."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from actors.messages.book import BOOK_FACTS, Book, fold_book
+from actors.messages.order_state import OrderTable, fold
+from actors.messages.orders import OrderFact
+from actors.runtime import Core
+from config.desk import LEAN_RULES
+from daemon.desk import desk_core
+from daemon.journal import SqliteJournal, verify
+from tests.processes.kit import CHAIN, DATA, DAY, Process, named, orders_of
+
+SCRIPT = DATA / "demo.jsonl"
+
+
+def seq(journal: Path) -> int:
+    """The last fact on disk, as another process sees it."""
+    if not journal.exists():
+        return 0
+    connection = sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)
+    try:
+        return connection.execute("select coalesce(max(seq), 0) from fact").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
+
+
+def outcome(path: Path) -> dict[str, object]:
+    """Cash, holdings, every order's end and what was sent, folded from the journal alone."""
+    assert verify(path).problem is None
+    book, table, sent = Book(), OrderTable(), list[tuple[str, int]]()
+    with SqliteJournal(path, live=False) as journal:
+        core: Core = desk_core(journal, LEAN_RULES)
+        for recorded in map(core.decode, journal.read()):
+            fact = recorded.fact
+            if isinstance(fact, OrderFact):
+                fold(table, recorded)
+            if isinstance(fact, BOOK_FACTS):
+                fold_book(book, recorded)
+            if type(fact).__name__ == "OrderSent":
+                sent.append((fact.order_id, fact.attempt))
+    assert len(set(sent)) == len(sent), "an attempt was sent twice"
+    orders = {each.order_id: (each.state, tuple(each.filled)) for each in table.orders.values()}
+    return {"cash": book.cash, "holdings": dict(book.holdings), "orders": orders, "fees": book.fees}
+
+
+def run(folder: Path, kills: list[int]) -> dict[str, object]:
+    """A day in lock-step; the daemon is killed when its journal reaches each of these facts, and started anew."""
+    bridge, journal = str(folder / "bridge"), folder / "journal"
+    verb = (
+        "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--risk", "lean",
+        "--script", str(SCRIPT), "--once",
+    )  # fmt: skip
+    daemon = Process(folder, "run", *verb)
+    daemon.wait_for("ready")
+    market = Process(
+        folder, "market", "market", "--bridge", bridge, "--data", str(DATA / "lean"), *CHAIN, *DAY,
+        *named(orders_of(SCRIPT)), "--patience", "30",
+    )  # fmt: skip
+    try:
+        for point in sorted(kills):
+            until = time.monotonic() + 30
+            while seq(journal) < point and time.monotonic() < until and "stopped: callboard/core" not in daemon.said:
+                time.sleep(0.001)
+            daemon.kill()
+            daemon = Process(folder, "run", *verb)
+            daemon.wait_for("ready")
+        assert market.end() == 0, market.said
+        assert daemon.end() == 0, daemon.said
+    finally:
+        daemon.kill()
+        market.kill()
+    return outcome(journal)
+
+
+def sweep(folder: Path, points: int, rounds: int, seed: int) -> None:
+    (folder / "calm").mkdir()
+    calm = run(folder / "calm", [])
+    last = seq(folder / "calm" / "journal")
+    assert isinstance(calm["cash"], Decimal)
+    assert len(calm["orders"]) >= 4  # type: ignore[arg-type]
+    chooser = random.Random(seed)
+    for number in range(rounds):
+        kills = sorted(chooser.sample(range(2, int(last * 0.9)), points))
+        place = folder / f"round{number}"
+        place.mkdir()
+        assert run(place, kills) == calm, f"seed {seed}, kills at {kills}"
+
+
+def test_the_daemon_dies_at_six_points_of_its_journal_and_the_book_is_the_same(tmp_path: Path) -> None:
+    sweep(tmp_path, points=3, rounds=2, seed=1)
+
+
+@pytest.mark.long
+def test_the_daemon_dies_at_a_hundred_points_of_its_journal_and_the_book_is_the_same(tmp_path: Path) -> None:
+    sweep(tmp_path, points=5, rounds=20, seed=7)
