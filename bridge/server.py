@@ -159,8 +159,8 @@ class BridgeServer:
                 await self._session(wire, hello)
         except _Refuse as refused:
             self._notice("refused", f"{who}: {refused}")
-        except (protocol.ProtocolError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._notice("broken", f"{who}: {error or type(error).__name__}")
+        except Exception as error:  # whatever one peer causes ends its own connection only
+            self._notice("broken", f"{who}: {_words_of(error)}")
 
     async def _handshake(self, wire: _Wire, who: str) -> protocol.Hello:
         self._strangers += 1
@@ -206,14 +206,13 @@ class BridgeServer:
             await wire.send(protocol.Welcome(protocol.VERSION, session.seen, self._settings.dead_man_seconds))
             if self._settings.subscribe is not None and hello.mode == "live":
                 await wire.send(self._settings.subscribe)
-            reason = "the connection broke"
             play = session.lock_step if hello.mode == "backtest" else session.live
             await play(self._settings.silent_seconds)
             reason = "it said goodbye"
             self.sessions_ended += 1
             self.ended.set()
-        except protocol.ProtocolError as error:
-            reason = str(error)
+        except Exception as error:
+            reason = _words_of(error)
             raise
         finally:
             self._peer = None
@@ -369,6 +368,13 @@ class _Session:
         if events:
             await self._port.durable(seq)
             await self._wire.send(protocol.Ack(self.seen))
+
+
+def _words_of(error: BaseException) -> str:
+    """The first cause inside groups, in words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
 
 
 def _name(stream: trio.SocketStream) -> str:

@@ -143,7 +143,7 @@ def test_an_actor_is_killed_and_goes_on_with_the_same_book(desk: Desk) -> None:
         (b'{"order_id": "x"}', 422, "legs"),
         (b'{"order_id": "x", "legs": [], "quantity": 1}', 422, "leg"),
         (b'{"order_id": "x", "legs": [], "quantity": 1, "surprise": 1}', 422, "surprise"),
-        (b'{"order_id": "x", "legs": [{"symbol": "nope!", "ratio": 1}], "quantity": 1, "limit_price": "1"}', 422, "nope!"),
+        (b'{"order_id": "x", "legs": [{"symbol": "no!", "ratio": 1}], "quantity": 1, "limit_price": "1"}', 422, "no!"),
         (b" " * 70_000, 400, "65536"),
     ],
 )  # fmt: skip
