@@ -25,6 +25,7 @@ from config.desk import LEAN_RULES, DeskRules
 from daemon.api import Tokens, make_app
 from daemon.desk import desk_core
 from daemon.driver import Driver
+from daemon.feed import Feed
 from daemon.journal import SqliteJournal
 from daemon.replay.script import ScriptLine, read_script
 from daemon.serve import WebServer
@@ -137,12 +138,16 @@ async def _serve(request: RunRequest, port: BridgePort, notice: Notice, status: 
         Child("bridge", bridge.run, deadline=1.0),
     ]
     if request.api is not None and request.tokens is not None:
-        app = make_app(port, port.journal, views, request.tokens)
+        feed = Feed(port.journal, port.core.decode, request.tokens)
+        feed.seq = seen
+        port.listen(lambda recorded: feed.add(recorded) if recorded.seq > seen else None)
+        app = make_app(port, port.journal, views, request.tokens, feed)
         web = WebServer(app, *request.api, notice)
 
         async def serve(status: Status) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(web.run, status)
+                nursery.start_soon(_stop_feed, feed, status)
                 await status.wait_started()
                 notice("api", f"http://{request.api[0] if request.api else ''}:{web.port}")
 
@@ -181,6 +186,11 @@ async def _stop_on_signal(tree: Supervisor) -> None:
             sd_notify("STOPPING=1")
             arm_watchdog(STOP_SECONDS)
             tree.stop()
+
+
+async def _stop_feed(feed: Feed, status: Status) -> None:
+    await status.stopping.wait()
+    feed.stop()
 
 
 async def _stop_with(tree: Supervisor, status: Status) -> None:

@@ -11,7 +11,7 @@ import trio
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from actors.messages.book import Position
 from actors.messages.breaker import ConfirmReset, Halt, StartReset
@@ -22,6 +22,7 @@ from daemon.api.answers import STATUS, answer, problem
 from daemon.api.auth import RANK, Authenticated, Role, Tokens
 from daemon.api.bodies import AmendBody, HaltBody, ResetBody, SubmitBody
 from daemon.driver import Driver, DriverStopped
+from daemon.feed import Feed, named
 from daemon.serve import App
 from daemon.views import Views
 
@@ -41,8 +42,8 @@ class _BadRequest(Exception):
     pass
 
 
-def make_app(driver: Driver, journal: Journal, views: Views, tokens: Tokens) -> App:
-    """The ASGI app over a driver that runs. `views` must be fed from it."""
+def make_app(driver: Driver, journal: Journal, views: Views, tokens: Tokens, feed: Feed) -> App:
+    """The ASGI app over a driver that runs. `views` and `feed` must be given its durable facts."""
     desk = _Desk(driver, journal, views)
     routes = [
         _route("/healthz", "GET", None, desk.health),
@@ -63,7 +64,8 @@ def make_app(driver: Driver, journal: Journal, views: Views, tokens: Tokens) -> 
         _route("/api/v1/actors", "GET", "viewer", desk.actors),
         _route("/api/v1/actors/{name}/kill", "POST", "admin", desk.kill),
     ]
-    return Authenticated(Starlette(routes=_merged(routes)), tokens)
+    socket = WebSocketRoute("/api/v1/feed", feed.serve)
+    return Authenticated(Starlette(routes=[*_merged(routes), socket]), tokens)
 
 
 def _route(path: str, method: str, role: Role | None, handler: Handler) -> tuple[str, str, Handler]:
@@ -167,7 +169,7 @@ class _Desk:
         order = self._known(request)
         rows = list(self._journal.read_stream(order_stream(order.order_id)))
         history = [
-            {"sequence": row.seq, "at": row.at, "kind": row.kind, "fact": _named(self._driver.core.decode(row).fact)}
+            {"sequence": row.seq, "at": row.at, "kind": row.kind, "fact": named(self._driver.core.decode(row).fact)}
             for row in rows
         ]
         return answer({**_order(order), "history": history}, headers=_etag(order))
@@ -295,20 +297,9 @@ def _etag(order: Order) -> dict[str, str]:
     return {"etag": f'"{order.version}"'}
 
 
-def _named(value: Any) -> Any:
-    """Structs as objects with names, so that a reader needs no table of positions."""
-    if isinstance(value, msgspec.Struct):
-        return {field: _named(getattr(value, field)) for field in value.__struct_fields__}
-    if isinstance(value, list | tuple):
-        return [_named(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): _named(each) for key, each in value.items()}
-    return value
-
-
 def _order(order: Order) -> dict[str, Any]:
     return {
-        "order_id": order.order_id, "state": order.state, "amend": order.amend, "body": _named(order.body),
+        "order_id": order.order_id, "state": order.state, "amend": order.amend, "body": named(order.body),
         "filled": order.filled, "attempt": order.attempt, "reducing": order.reducing, "reserved": order.reserved,
         "principal": order.principal, "queued_at": order.queued_at, "changed_at": order.changed_at,
         "reason": order.reason, "campaign_id": order.campaign_id, "version": order.version,

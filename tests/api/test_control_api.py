@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from daemon.api import Tokens, WeakToken
+from tests.api.websocket import Socket
 from tests.processes.kit import CHAIN, DATA, DAY, Process
 
 TOKENS = {
@@ -201,6 +203,63 @@ def test_noise_ends_its_own_connection_only(desk: Desk, noise: bytes) -> None:
             except OSError:
                 pass
     assert desk.ask("GET", "/api/v1/status").status_code == 200
+
+
+def test_the_feed_tells_every_fact_once_however_often_it_is_cut(desk: Desk) -> None:
+    last = desk.ask("GET", "/api/v1/status").json()["sequence"] - 1
+    seen: list[int] = []
+    after, epochs = 0, set()
+    chooser = random.Random(3)
+    while after < last:
+        feed = Socket(desk.address, "/api/v1/feed", {"token": TOKENS["viewer"], "after": after})
+        hello = feed.next()
+        assert hello["type"] == "hello"
+        epochs.add(hello["epoch"])
+        for _ in range(chooser.randrange(1, 120)):
+            frame = feed.next()
+            if frame["type"] != "fact":
+                continue
+            assert frame["prev"] == after
+            after = frame["sequence"]
+            seen.append(after)
+            if after >= last:
+                break
+        feed.raw.close()
+    assert seen == list(range(1, after + 1))
+    assert len(epochs) == 1
+
+
+def test_the_feed_can_be_asked_for_subjects_and_goes_on_live(desk: Desk) -> None:
+    feed = Socket(desk.address, "/api/v1/feed", {"token": TOKENS["viewer"], "subjects": ["orders"]})
+    assert feed.next()["subjects"] == ["orders"]
+    made = desk.ask("POST", "/api/v1/orders", json={"order_id": "fed", **CONDOR, "limit_price": "-9.80"})
+    assert made.status_code == 201
+    frame = feed.next()
+    assert (frame["kind"], frame["stream"]) == ("orders.OrderQueued", "order/fed")
+    assert frame["fact"]["body"]["limit_price"] == "-9.80"
+    assert feed.next()["prev"] == frame["sequence"]
+    feed.raw.close()
+
+
+def test_the_feed_refuses_strangers_with_their_codes(desk: Desk) -> None:
+    def code(first: object, headers: dict[str, str] | None = None) -> Any:
+        return Socket(desk.address, "/api/v1/feed", first, headers).next()
+
+    assert code({"token": "nobody's"}) == ("closed", 4401)
+    assert code("not json") == ("closed", 4401)
+    assert code({"token": TOKENS["viewer"]}, {"origin": "http://evil.example"}) == ("closed", 4403)
+    assert code({"token": TOKENS["viewer"]}, {"origin": desk.address})["type"] == "hello"
+
+
+def test_a_client_that_never_reads_costs_the_others_nothing(desk: Desk) -> None:
+    stuck = [Socket(desk.address, "/api/v1/feed", {"token": TOKENS["viewer"], "after": 0}) for _ in range(5)]
+    for _ in range(20):
+        began = time.monotonic()
+        assert desk.ask("GET", "/api/v1/status").status_code == 200
+        assert time.monotonic() - began < 2
+    for each in stuck:
+        each.raw.close()
+    assert desk.ask("GET", "/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "changeme", "a" * 40, "short-but-varied-1234"])
