@@ -12,7 +12,13 @@ OK, FAILED, USAGE, UNREACHABLE, REFUSED, NOT_FOUND, CONFLICT, UNKNOWN = range(8)
 CHECK_FAILED = 64
 CONFIGURATION = 78
 
-VERBS = ("run", "market", "replay", "journal", "doctor")
+REMOTE = (
+    "status", "account", "holdings", "positions", "orders", "order", "submit", "amend", "cancel", "halt", "breaker",
+    "actors", "kill",
+)  # fmt: skip
+"""Verbs that talk to a running daemon: they share a module."""
+
+VERBS = ("run", "market", *REMOTE, "replay", "journal", "doctor")
 """Verbs in the order of the help; one without a module in this package is left out."""
 
 _EPILOG = """exit codes:
@@ -30,7 +36,7 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
-    for verb in verbs:
+    for verb in dict.fromkeys("remote" if verb in REMOTE else verb for verb in verbs):
         name = f"{__name__}.{verb}"
         if importlib.util.find_spec(name) is not None:
             importlib.import_module(name).add_parser(subparsers)

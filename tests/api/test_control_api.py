@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +16,9 @@ import httpx
 import pytest
 
 from daemon.api import Tokens, WeakToken
+from daemon.cli.remote import parse_order
 from tests.api.websocket import Socket
-from tests.processes.kit import CHAIN, DATA, DAY, Process
+from tests.processes.kit import CALLBOARD, CHAIN, DATA, DAY, Process
 
 TOKENS = {
     "admin": "admin-0123456789-abcdefghij", "trader": "trader-0123456789-abcdefghij",
@@ -260,6 +264,48 @@ def test_a_client_that_never_reads_costs_the_others_nothing(desk: Desk) -> None:
     for each in stuck:
         each.raw.close()
     assert desk.ask("GET", "/readyz").status_code == 200
+
+
+def test_the_command_line_trades_halts_and_says_why_not(desk: Desk) -> None:
+    def callboard(*words: str, token: str = TOKENS["admin"]) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "CALLBOARD_API": desk.address, "CALLBOARD_TOKEN": token}
+        return subprocess.run([*CALLBOARD, *words], env=environment, capture_output=True, text=True, timeout=60)
+
+    line = "1 GOOG 2016-01-15 +735P -745P -755C +765C"
+    first = callboard("submit", line, "--limit", "-9.90", "--id", "typed", "--wait", "decided", "--json")
+    assert first.returncode == 0, first.stderr
+    assert [leg["symbol"] for leg in json.loads(first.stdout)["body"]["legs"]] == [
+        leg["symbol"]
+        for leg in CONDOR["legs"]  # type: ignore[index, call-overload]
+    ]
+    assert "typed" in callboard("orders").stdout
+    assert "orders.OrderQueued" in callboard("order", "typed").stdout
+    assert callboard("submit", line, "--limit", "-9.00", "--id", "typed").returncode == 6
+    assert callboard("order", "nobody").returncode == 5
+    assert callboard("submit", "1 GOOG tomorrow +735P", "--limit", "1").returncode == 2
+    assert callboard("submit", "1 GOOG 2016-01-15 735", "--limit", "1").returncode == 2
+    assert callboard("halt", "why not", token=TOKENS["viewer"]).returncode == 4
+    assert callboard("status", token="nobody's").returncode == 4
+    assert callboard("status", "--api", "http://127.0.0.1:9").returncode == 3
+    assert "level: 1" in callboard("halt", "slow down", "--level", "1").stdout
+    phrase = callboard("breaker", "--reset", "fine").stdout.removeprefix("phrase: ").strip()
+    assert callboard("breaker", "--confirm", "nonsense").returncode == 6
+    assert "level: 0" in callboard("breaker", "--confirm", phrase).stdout
+    assert "failed: False" in callboard("kill", "positions").stdout
+    assert callboard("cancel", "typed").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol", "ratio"),
+    [
+        ("1 SPY 2026-12-18 -2x612.5C", "SPY   261218C00612500", -2),
+        ("3 spxw 2026-12-18 +6000P", "SPXW  261218P06000000", 1),
+    ],
+)  # fmt: skip
+def test_one_line_orders_are_read_exactly(text: str, symbol: str, ratio: int) -> None:
+    quantity, legs = parse_order(text)
+    assert quantity == int(text[0])
+    assert legs == [{"symbol": symbol, "ratio": ratio}]
 
 
 @pytest.mark.parametrize("token", ["", "changeme", "a" * 40, "short-but-varied-1234"])
