@@ -1,0 +1,122 @@
+"""`callboard service`: the systemd unit that runs the daemon, printed, installed and checked."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+NAME = "callboard.service"
+
+_UNIT = """\
+[Unit]
+Description=Callboard options-trading daemon
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=300
+StartLimitBurst=5
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={program} run --journal %S/callboard/journal --bridge %t/callboard/bridge.sock --api 127.0.0.1:8080
+EnvironmentFile=/etc/callboard/environment
+Restart=on-failure
+RestartSec=2
+RestartPreventExitStatus=78
+TimeoutStartSec=120
+TimeoutStopSec=10
+KillMode=mixed
+OOMPolicy=stop
+LimitNOFILE=4096
+
+DynamicUser=yes
+StateDirectory=callboard
+StateDirectoryMode=0700
+RuntimeDirectory=callboard
+RuntimeDirectoryMode=0700
+UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome={home}
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+CapabilityBoundingSet=
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+IPAddressDeny=any
+IPAddressAllow=localhost
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser("service", help="the systemd unit: show, check or install it")
+    parser.add_argument("action", choices=("show", "check", "install"))
+    parser.add_argument(
+        "--directory", type=Path, default=Path("/etc/systemd/system"), metavar="DIR",
+        help="where to install it (/etc/systemd/system)",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def unit(program: Path) -> str:
+    """The unit's text for this program; homes stay readable only where the program lies in one."""
+    inside = program.is_relative_to("/home") or program.is_relative_to("/root")
+    return _UNIT.format(program=program, home="read-only" if inside else "yes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: done; 1: can't be written; 64: systemd-analyze found fault with it, or is not there to ask."""
+    program = Path(sys.argv[0]).resolve()
+    text = unit(program)
+    if args.action == "show":
+        print(text, end="")
+        return 0
+    if args.action == "install":
+        try:
+            (args.directory / NAME).write_text(text)
+        except OSError as error:
+            print(f"callboard service: {error}", file=sys.stderr)
+            return 1
+        print(
+            f"wrote {args.directory / NAME}; put CALLBOARD_AUTH_TOKEN=... into /etc/callboard/environment (mode 0600)"
+        )
+    return _check(text)
+
+
+def _check(text: str) -> int:
+    if shutil.which("systemd-analyze") is None:
+        print("callboard service: systemd-analyze is not here, the unit was not checked", file=sys.stderr)
+        return 64
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        path.write_text(text)
+        verify = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+        sys.stderr.write(verify.stderr)
+        security = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", str(path)], capture_output=True, text=True, check=False
+        )
+        print(security.stdout.strip().splitlines()[-1] if security.stdout.strip() else security.stderr.strip())
+    return 0 if verify.returncode == 0 else 64
