@@ -1,9 +1,12 @@
-"""kill -9 of the daemon at points spread over its journal, in lock-step: the book is that of the undisturbed run."""
+"""The daemon killed (kill -9) and the socket cut at many points, in lock-step: the book is the undisturbed run's."""
 
 from __future__ import annotations
 
 import random
+import select
+import socket
 import sqlite3
+import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -81,6 +84,89 @@ def run(folder: Path, kills: list[int]) -> dict[str, object]:
         daemon.kill()
         market.kill()
     return outcome(journal)
+
+
+class Cutter(threading.Thread):
+    """Stands between market and daemon, and cuts both ends each time so many more bytes have passed either way."""
+
+    def __init__(self, near: str, far: str, cuts: list[int]) -> None:
+        super().__init__(daemon=True)
+        self._near, self._far, self._cuts = near, far, list(cuts)
+        self.passed = self.done = 0
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(near)
+        self._listener.listen(8)
+
+    def run(self) -> None:
+        while True:
+            one, _ = self._listener.accept()
+            two = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            two.connect(self._far)
+            self._pass(one, two)
+            one.close()
+            two.close()
+
+    def _pass(self, one: socket.socket, two: socket.socket) -> None:
+        while True:
+            for ready in select.select([one, two], [], [])[0]:
+                try:
+                    data = ready.recv(4096)
+                    room = self._cuts[0] - self.passed if self._cuts else len(data)
+                    if not data:
+                        return
+                    (two if ready is one else one).sendall(data[: max(0, room)])
+                except OSError:
+                    return
+                self.passed += min(len(data), max(0, room))
+                if room < len(data):
+                    self._cuts.pop(0)
+                    self.done += 1
+                    return
+
+
+def run_cut(folder: Path, cuts: list[int]) -> tuple[dict[str, object], Cutter]:
+    """A day in lock-step over a socket that is cut after so many bytes."""
+    bridge, journal = str(folder / "bridge"), folder / "journal"
+    daemon = Process(
+        folder, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--risk", "lean",
+        "--script", str(SCRIPT), "--once",
+    )  # fmt: skip
+    daemon.wait_for("ready")
+    cutter = Cutter(str(folder / "near"), bridge, cuts)
+    cutter.start()
+    market = Process(
+        folder, "market", "market", "--bridge", str(folder / "near"), "--data", str(DATA / "lean"), *CHAIN, *DAY,
+        *named(orders_of(SCRIPT)), "--patience", "30",
+    )  # fmt: skip
+    try:
+        assert market.end() == 0, market.said
+        assert daemon.end() == 0, daemon.said
+    finally:
+        daemon.kill()
+        market.kill()
+    return outcome(journal), cutter
+
+
+def cut_sweep(folder: Path, points: int, rounds: int, seed: int) -> None:
+    (folder / "calm").mkdir()
+    calm, cutter = run_cut(folder / "calm", [])
+    chooser = random.Random(seed)
+    for number in range(rounds):
+        cuts = sorted(chooser.sample(range(10, int(cutter.passed * 0.95)), points))
+        place = folder / f"round{number}"
+        place.mkdir()
+        book, cut = run_cut(place, cuts)
+        assert cut.done == points
+        assert book == calm, f"seed {seed}, cuts at {cuts}"
+
+
+def test_the_socket_is_cut_at_twenty_points_and_the_book_is_the_same(tmp_path: Path) -> None:
+    cut_sweep(tmp_path, points=10, rounds=2, seed=5)
+
+
+@pytest.mark.long
+def test_the_socket_is_cut_at_two_hundred_points_and_the_book_is_the_same(tmp_path: Path) -> None:
+    cut_sweep(tmp_path, points=10, rounds=20, seed=11)
 
 
 def sweep(folder: Path, points: int, rounds: int, seed: int) -> None:
