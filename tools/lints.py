@@ -89,8 +89,13 @@ def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
             return isinstance(node, ast.Set | ast.SetComp)
 
 
+#: Edges live in the runtime beside the core: these are the files that may await and ask for the time.
+EDGES = frozenset((Path("actors/runtime/_supervise.py"), Path("actors/runtime/_clock.py")))
+
+
 if __name__ == "__main__":
-    rows = [(path, *row) for path in sorted(Path("actors").rglob("*.py")) for row in problems(path.read_text())]
+    files = [path for path in sorted(Path("actors").rglob("*.py")) if path not in EDGES]
+    rows = [(path, *row) for path in files for row in problems(path.read_text())]
     for path, line, text in rows:
         print(f"{path}:{line}: {text}")
     sys.exit(1 if rows else 0)
