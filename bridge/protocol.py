@@ -313,7 +313,7 @@ class StoredObject(Frame, frozen=True, array_like=True):
 
 
 class Goodbye(Frame, frozen=True, array_like=True):
-    """LEAN's end ends on purpose. After it nothing comes."""
+    """LEAN's end ends on purpose. After it nothing comes; in lock-step the daemon answers with a last Ack."""
 
     at: dt.datetime
     reason: str

@@ -278,8 +278,12 @@ class _Session:
                 case protocol.Events():
                     await self._events(frame.events, frame.account)
                     await self._rounds(silent_seconds, scripted=False)
-                case protocol.Listing() | protocol.Goodbye():
+                case protocol.Listing():
                     await self._common(frame)
+                case protocol.Goodbye():
+                    await self._common(frame)
+                    await self._port.quiet()
+                    await self._wire.send(protocol.Ack(self.seen))
                 case _:
                     raise protocol.ProtocolError(f"unexpected {type(frame).__name__} between steps")
 

@@ -35,6 +35,9 @@ def play_lock_step(market: Market, connect: Callable[[], Connection], patience: 
                 for frame in frames:
                     connection.send(frame)
                     if isinstance(frame, protocol.Goodbye):
+                        # It may have died before it read this: only its word that all is on disk ends the run.
+                        if not isinstance(connection.receive(), protocol.Ack):
+                            raise BridgeGone("expected Ack after Goodbye")
                         return
                     if isinstance(frame, protocol.Step | protocol.Events):
                         _rounds(market, connection, log)

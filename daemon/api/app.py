@@ -136,7 +136,7 @@ class _Desk:
             "cash": book.cash, "fees": book.fees, "realised": book.realised, "flows": book.flows,
             "value": None if views.equity is None else views.equity.value,
             "day_result": None if views.equity is None else views.equity.day_result,
-            "lean": views.account,
+            "lean": named(views.account),
             "differences": () if views.reconciled is None else views.reconciled.differences,
         })  # fmt: skip
 
