@@ -108,12 +108,17 @@ class Driver:
             try:
                 status.started()
                 await self._loop(status)
+            except Exception as error:
+                self.failure = error
+                self._end(error)
             except BaseException as error:
-                self.failure = error if isinstance(error, Exception) else None
                 self._end(error)
                 raise
-            self._end(DriverStopped("the daemon is stopping"))
+            else:
+                self._end(DriverStopped("the daemon is stopping"))
             nursery.cancel_scope.cancel()
+        if self.failure is not None:
+            raise self.failure
 
     async def _until_stopping(self, status: Status) -> None:
         await status.stopping.wait()

@@ -112,16 +112,7 @@ class Market:
         """What a daemon that knows nothing needs: every security, every quote, and these events of this session."""
         numbers = dict(self._numbers)
         listing = protocol.Listing(self._now, tuple(self._security(symbol) for symbol in numbers))
-        columns: tuple[list[float], ...] = ([], [], [], [], [], [], [])
-        for symbol in numbers:
-            prices = self._prices_of(symbol)
-            values = (
-                prices.bid, prices.ask, prices.bid_size, prices.ask_size, prices.last, prices.volume,
-                prices.open_interest,
-            )  # fmt: skip
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
-        quotes = protocol.Quotes(list(numbers.values()), *columns)
+        quotes = self._quotes(numbers)
         alive = tuple(symbol for symbol in self._feed.underlyings if symbol in self._open)
         step = protocol.Step(self._step, self._now, 0, True, events, self._account(), quotes, alive)
         return [listing, step]
@@ -206,9 +197,18 @@ class Market:
     def _frame(self, changed: Mapping[str, Any], instant: Instant) -> protocol.Step:
         self._step += 1
         self._rounds = self._limit
+        quotes = self._quotes(changed)
+        alive = tuple(symbol for symbol in self._feed.underlyings if symbol in instant.open)
+        return protocol.Step(
+            self._step, self._now, self._rounds, self._step == 1, self._take_events(),
+            self._account_if_touched(), quotes, alive,
+        )  # fmt: skip
+
+    def _quotes(self, symbols: Mapping[str, Any]) -> protocol.Quotes:
+        """Quotes of those symbols that are listed, as they are now."""
         columns: tuple[list[float], ...] = ([], [], [], [], [], [], [])
         numbers: list[int] = []
-        for symbol in changed:
+        for symbol in symbols:
             number = self._numbers.get(symbol)
             if number is None:
                 continue
@@ -220,12 +220,7 @@ class Market:
             )  # fmt: skip
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        quotes = protocol.Quotes(numbers, *columns)
-        alive = tuple(symbol for symbol in self._feed.underlyings if symbol in instant.open)
-        return protocol.Step(
-            self._step, self._now, self._rounds, self._step == 1, self._take_events(),
-            self._account_if_touched(), quotes, alive,
-        )  # fmt: skip
+        return protocol.Quotes(numbers, *columns)
 
     def _listing(self, instant: Instant) -> protocol.Listing | None:
         added: list[protocol.Security] = []

@@ -1,0 +1,105 @@
+"""The driver: replies wait for the disk, groups have their rules, and nobody waits for ever on a dead core."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.messages.breaker import BreakerRaised, Halt
+from actors.messages.lean import LeanNotice
+from actors.runtime import JournalError, MarketClock, MemoryJournal, Recorded, Refusal, Status
+from config.desk import DeskRules
+from daemon.desk import desk_core
+from daemon.driver import Driver, DriverStopped, SafetyFailed
+
+AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
+
+
+@asynccontextmanager
+async def driving(journal: MemoryJournal, raises: list[BaseException] | None = None) -> AsyncIterator[Driver]:
+    driver = Driver(desk_core(journal, DeskRules()), journal, MarketClock(AT))
+    driver.core.start(AT)
+
+    async def run() -> None:
+        try:
+            await driver.run(Status())
+        except Exception as error:
+            if raises is None:
+                raise
+            raises.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        yield driver
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reply_and_a_fact_leave_only_when_they_are_on_disk() -> None:
+    journal = MemoryJournal(hold=True)
+    heard: list[Recorded] = []
+    answers: list[Any] = []
+    async with driving(journal) as driver:
+        driver.listen(heard.append)
+
+        async def halt() -> None:
+            answers.append(await driver.command("1", "operator:test", Halt(2, "enough")))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(halt)
+            await wait_all_tasks_blocked()
+            assert driver.core.state("breaker").level == 2
+            assert (answers, heard) == ([], [])
+            journal.settle()
+        assert len(answers) == 1
+        await wait_all_tasks_blocked()
+        assert any(isinstance(recorded.fact, BreakerRaised) for recorded in heard)
+
+
+async def test_a_refusal_reaches_who_asked_and_harms_nobody() -> None:
+    async with driving(MemoryJournal()) as driver:
+        with pytest.raises(Refusal, match="outside 1 to 5"):
+            await driver.command("1", "operator:test", Halt(9, "too much"))
+        await driver.command("1", "operator:test", Halt(1, "fine"))
+
+
+async def test_when_the_journal_fails_everybody_who_waits_is_told() -> None:
+    journal = MemoryJournal(hold=True)
+    ended: list[BaseException] = []
+    async with driving(journal, ended) as driver, trio.open_nursery() as nursery:
+
+        async def halt() -> None:
+            with pytest.raises(DriverStopped, match="may not be on disk"):
+                await driver.command("1", "operator:test", Halt(2, "enough"))
+
+        nursery.start_soon(halt)
+        await wait_all_tasks_blocked()
+        journal.fail(JournalError("the disk is gone"))
+        with trio.fail_after(5):
+            await driver.stopped.wait()
+    assert isinstance(ended[0], JournalError)
+    with pytest.raises(DriverStopped):
+        await driver.command("2", "operator:test", Halt(2, "enough"))
+
+
+@pytest.mark.parametrize(("actor", "level"), [("positions", 3), ("gateway", 5), ("performance", 0)])
+async def test_an_actor_that_stops_has_the_rule_of_its_group(actor: str, level: int) -> None:
+    ended: list[BaseException] = []
+    async with driving(MemoryJournal(), ended) as driver:
+        core = driver.core
+        group = core._cells[actor].actor.group
+        assert core.on_failure is not None
+        core.on_failure(actor, group, RuntimeError("broken"))
+        if group == "safety":
+            with trio.fail_after(5):
+                await driver.stopped.wait()
+                await wait_all_tasks_blocked()
+        else:
+            await driver.tell([LeanNotice(1, "information", "", "still here")])
+        assert core.state("breaker").level == level
+    assert [type(error) for error in ended] == ([SafetyFailed] if group == "safety" else [])
