@@ -16,16 +16,8 @@ from scipy.special import ndtr
 
 from actors.options.contracts import Contract, parse_symbol
 from actors.options.pricing import black76, forward_from_parity, years
-from actors.options.smile import (
-    FitReport,
-    NoSmile,
-    Quotes,
-    Smile,
-    fit_smile,
-    fit_smiles,
-    flat_smile,
-    violations,
-)
+from actors.options.smile import FitReport, Smile, flat_smile, violations
+from actors.options.smile_fit import NoSmile, Quotes, fit_smile, fit_smiles
 from bridge.paper.data import Feed, LeanFolder, MarketHours, parse_filter
 
 DATA = Path(__file__).parents[1] / "data" / "lean"
