@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from actors.options.settlement import Sessions
 
 if TYPE_CHECKING:
     import exchange_calendars
 
-
-class Sessions(Protocol):
-    """When a market trades."""
-
-    def is_session(self, date: dt.date) -> bool:
-        """Whether the market trades on a date."""
-        ...
-
-    def open(self, date: dt.date) -> dt.datetime:
-        """The open of a session, aware UTC."""
-        ...
-
-    def close(self, date: dt.date) -> dt.datetime:
-        """The close of a session, aware UTC; early on half days."""
-        ...
-
-    def next(self, date: dt.date) -> dt.date:
-        """The first session after a date."""
-        ...
-
-    def previous(self, date: dt.date) -> dt.date:
-        """The last session before a date."""
-        ...
+__all__ = ["ExchangeSessions", "Sessions"]
 
 
 class ExchangeSessions:
