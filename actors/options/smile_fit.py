@@ -382,9 +382,8 @@ def _safe(data: _Data) -> Floats:
         trial = middle[:, np.newaxis, :] + mesh * reach
         trial[..., 2] = np.clip(trial[..., 2], 0.005, 0.99)
         raw = _ssvi(trial)
-        off = (svi_variance(raw, data.k[:, np.newaxis, :])[0] - data.variance[:, np.newaxis]) * data.weight[
-            :, np.newaxis
-        ]
+        variance = svi_variance(raw, data.k[:, np.newaxis, :])[0]
+        off = (variance - data.variance[:, np.newaxis]) * data.weight[:, np.newaxis]
         best = np.argmin(_squares(off), axis=-1)
         middle = trial[np.arange(count), best]
         reach = reach * 0.6
