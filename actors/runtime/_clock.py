@@ -45,10 +45,10 @@ class WallClock:
         """The system's time, or the last one given where that is later."""
         wall = self._wall()
         jump = wall - self._monotonic() - self._offset
-        if abs(jump) > JUMP:
-            self._offset += jump
-            if self.on_jump is not None:
-                self.on_jump(jump)
+        # Since the last look: slow drift, as of a steered clock, must not add up to a jump.
+        self._offset += jump
+        if abs(jump) > JUMP and self.on_jump is not None:
+            self.on_jump(jump)
         self._last = max(self._last, dt.datetime.fromtimestamp(wall, dt.UTC))
         return self._last
 
