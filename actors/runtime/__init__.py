@@ -33,11 +33,13 @@ from actors.runtime._supervise import (
     Backoff,
     Child,
     ChildEnded,
+    ChildKilled,
     ChildReport,
     StartTimeout,
     Status,
     Supervisor,
     TooManyRestarts,
+    first_cause,
 )
 from actors.runtime._tape import Entry, MemoryTape, Tape, replay
 from actors.runtime._view import Derive, View
@@ -60,11 +62,12 @@ from actors.runtime._words import (
 
 __all__ = [
     "GENESIS", "ActorFailed", "ActorResumed", "Answer", "Backoff", "Batch", "Busy", "Child", "ChildEnded",
+    "ChildKilled",
     "ChildReport", "Clock", "Command", "CommandConflict", "CommandFailed", "CommandRow", "Core", "CoreActor",
     "CoreFailed", "DeadLetter", "Decision", "Derive", "Entry", "Fact", "FactSkipped", "Group", "Guard",
     "GuardRefused", "Head", "Issued", "JobDone", "Journal", "JournalConflict", "JournalCorrupt", "JournalError",
     "JournalFull", "JournalLocked", "JournalReadOnly", "LaneStatistics", "Lanes", "MarketClock",
     "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact", "StartTimeout",
     "Started", "Status", "Supervisor", "Tape", "Telemetry", "TimerDue", "TooManyRestarts", "UnknownKind",
-    "View", "ViewChanged", "WallClock", "Write", "check_time", "link", "replay",
+    "View", "ViewChanged", "WallClock", "Write", "check_time", "first_cause", "link", "replay",
 ]  # fmt: skip

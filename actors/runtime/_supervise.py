@@ -55,6 +55,10 @@ class ChildEnded(Exception):
     """A permanent child returned though nobody asked it to."""
 
 
+class ChildKilled(Exception):
+    """Somebody killed this child by its name."""
+
+
 class StartTimeout(Exception):
     """A child did not start in the time it has for that."""
 
@@ -142,7 +146,7 @@ class Supervisor:
         try:
             await self._run(status)
         except ExceptionGroup as group:
-            raise _sole(group) from group
+            raise first_cause(group) from group
 
     async def _run(self, status: Status | None) -> None:
         async with trio.open_nursery() as nursery:
@@ -214,9 +218,11 @@ class Supervisor:
                     await kept.child.run(kept.status)
                     nursery.cancel_scope.cancel()
         except Exception as raised:
-            error = _sole(raised)
+            error = first_cause(raised)
         if kept.killed:
-            error = ChildEnded(f"{kept.child.name} was killed")
+            error = ChildKilled(f"{kept.child.name} was killed")
+        elif error is None and kept.child.restart == "permanent" and not self._stopping.is_set():
+            error = ChildEnded(f"{kept.child.name} returned, and nobody asked it to")
         return error
 
     async def _watch_start(self, kept: _Kept, status: Status) -> None:
@@ -278,8 +284,8 @@ class Supervisor:
             self._on_change(f"{self.name}/{kept.child.name}", state, kept.last_error if error is not None else "")
 
 
-def _sole(error: Exception) -> BaseException:
-    """The one error inside nested groups of one; the group itself where there are several."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+def first_cause(error: Exception) -> Exception:
+    """The first error inside nested groups: nurseries wrap what a reader wants by its own name."""
+    while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -149,6 +149,7 @@ async def test_a_transient_child_that_returns_stays_ended_and_a_permanent_one_do
         supervisor.stop()
     assert runs["transient"] == 1
     assert runs["permanent"] > 1
+    assert "returned, and nobody asked it to" in supervisor.report()[1].last_error
 
 
 async def test_who_does_not_end_in_its_time_is_cancelled(autojump_clock: MockClock) -> None:
