@@ -19,11 +19,25 @@ _CHUNK = 256 * 1024
 
 
 class BridgeRefused(Exception):
-    """The daemon refused the connection, with its reason: trying again as before gives the same answer."""
+    """The daemon refused the connection, with its reason. Unless `retry`, the same hello gets the same answer."""
+
+    def __init__(self, reason: str, retry: bool = False) -> None:
+        super().__init__(reason)
+        self.retry = retry
 
 
 class BridgeGone(ConnectionError):
     """The connection broke, or was never made."""
+
+
+def tcp_address(address: str) -> tuple[str, int] | None:
+    """Host and port of 'host:port'; None for a unix socket's path. Raises ValueError for a port that is no number."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address:
+        return None
+    if not port.isdecimal():
+        raise ValueError(f"{address!r} has port {port!r}, which is not a number")
+    return host, int(port)
 
 
 class EventLog:
@@ -68,13 +82,12 @@ class Connection:
     """
 
     def __init__(self, address: str, secret: bytes = b"", timeout: float = 5.0) -> None:
-        self._buffer = bytearray()
+        self._buffer = protocol.FrameBuffer()
         self._sending = threading.Lock()
-        host, colon, port = address.rpartition(":")
-        over_tcp = bool(colon) and "/" not in address
+        tcp = tcp_address(address)
         try:
-            if over_tcp:
-                self._socket = socket.create_connection((host, int(port)), timeout)
+            if tcp is not None:
+                self._socket = socket.create_connection(tcp, timeout)
             else:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 self._socket.settimeout(timeout)
@@ -82,27 +95,23 @@ class Connection:
         except OSError as error:
             raise BridgeGone(f"{address}: {error}") from error
         self._timeout = timeout
-        if over_tcp:
+        if tcp is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             challenge = self.receive(timeout)
             if isinstance(challenge, protocol.Refused):
                 self.close()
-                raise BridgeRefused(challenge.reason)
+                raise BridgeRefused(challenge.reason, challenge.retry)
             if not isinstance(challenge, protocol.Challenge):
                 self.close()
                 raise BridgeGone(f"{address} began without a challenge")
             self.send(protocol.Proof(hmac.new(secret, challenge.nonce, hashlib.sha256).digest()))
-
-    def fileno(self) -> int:
-        """For `select`. What was read already is not seen there: ask `receive` with 0 first."""
-        return self._socket.fileno()
 
     def shake_hands(self, hello: protocol.Hello) -> protocol.Welcome:
         """Say hello and wait for the welcome. Raises BridgeRefused or BridgeGone."""
         self.send(hello)
         answer = self.receive(30.0)
         if isinstance(answer, protocol.Refused):
-            raise BridgeRefused(answer.reason)
+            raise BridgeRefused(answer.reason, answer.retry)
         if not isinstance(answer, protocol.Welcome):
             raise BridgeGone(f"expected Welcome, got {type(answer).__name__}")
         return answer
@@ -121,9 +130,12 @@ class Connection:
         """The next frame; None where none came within `timeout` seconds (None: waits). Raises BridgeGone."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            frame = self._take()
-            if frame is not None:
-                return frame
+            try:
+                body = self._buffer.take()
+                if body is not None:
+                    return protocol.decode_to_lean(body)
+            except protocol.ProtocolError as error:
+                raise BridgeGone(str(error)) from error
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
                 self._socket.settimeout(left)
@@ -134,23 +146,8 @@ class Connection:
                 raise BridgeGone(str(error)) from error
             if not data:
                 raise BridgeGone("the daemon closed the connection")
-            self._buffer += data
+            self._buffer.add(data)
 
     def close(self) -> None:
         """Close at once. Idempotent."""
         self._socket.close()
-
-    def _take(self) -> protocol.ToLean | None:
-        if len(self._buffer) < 4:
-            return None
-        size = int.from_bytes(self._buffer[:4], "big")
-        if size > protocol.MAX_FRAME:
-            raise BridgeGone(f"a frame of {size} bytes is above the limit of {protocol.MAX_FRAME}")
-        if len(self._buffer) < 4 + size:
-            return None
-        body = bytes(self._buffer[4 : 4 + size])
-        del self._buffer[: 4 + size]
-        try:
-            return protocol.decode_to_lean(body)
-        except protocol.ProtocolError as error:
-            raise BridgeGone(str(error)) from error

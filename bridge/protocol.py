@@ -332,9 +332,10 @@ class Welcome(Frame, frozen=True, array_like=True):
 
 
 class Refused(Frame, frozen=True, array_like=True):
-    """The connection is refused and closed: why."""
+    """The connection is refused and closed: why. `retry`: the same hello may be welcome a moment later."""
 
     reason: str
+    retry: bool = False
 
 
 class Ack(Frame, frozen=True, array_like=True):
@@ -481,6 +482,33 @@ _to_lean = msgspec.msgpack.Decoder(ToLean)
 
 class ProtocolError(ValueError):
     """Bytes or frames that break the protocol; the message says how."""
+
+
+class FrameBuffer:
+    """Bytes as they arrive, given back as bodies of frames. A length is looked at before its body is kept."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def add(self, data: bytes) -> None:
+        """What the socket gave."""
+        self._bytes += data
+
+    def take(self) -> bytes | None:
+        """The body of the next frame, None where it is not all there. Raises ProtocolError above MAX_FRAME."""
+        if len(self._bytes) < 4:
+            return None
+        size = int.from_bytes(self._bytes[:4], "big")
+        if size > MAX_FRAME:
+            raise ProtocolError(f"a frame of {size} bytes is above the limit of {MAX_FRAME}")
+        if len(self._bytes) < 4 + size:
+            return None
+        body = bytes(self._bytes[4 : 4 + size])
+        del self._bytes[: 4 + size]
+        return body
 
 
 def encode(frame: Frame) -> bytes:

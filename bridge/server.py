@@ -18,7 +18,7 @@ import trio
 
 from actors.messages.lean import LeanAccount, LeanDisconnected
 from actors.messages.market import MarketQuotes
-from actors.runtime import Status
+from actors.runtime import Status, first_cause
 from bridge import protocol, translate
 
 _CHUNK = 256 * 1024
@@ -86,7 +86,11 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Refuse(Exception):
-    """This connection is not served: why, in words for both ends."""
+    """This connection is not served: why, in words for both ends, and whether it may be in a moment."""
+
+    def __init__(self, reason: str, retry: bool = False) -> None:
+        super().__init__(reason)
+        self.retry = retry
 
 
 class BridgeServer:
@@ -169,8 +173,8 @@ class BridgeServer:
                 return await self._greet(wire)
             raise _Refuse(f"no handshake within {self._settings.handshake_seconds:g} s")
         except (_Refuse, protocol.ProtocolError) as error:
-            with trio.move_on_after(1.0, shield=False), contextlib.suppress(trio.BrokenResourceError):
-                await wire.send(protocol.Refused(str(error)))
+            with trio.move_on_after(1.0), contextlib.suppress(trio.BrokenResourceError):
+                await wire.send(protocol.Refused(str(error), isinstance(error, _Refuse) and error.retry))
             raise
         finally:
             self._strangers -= 1
@@ -189,16 +193,16 @@ class BridgeServer:
         if hello.version != protocol.VERSION:
             raise _Refuse(f"version {hello.version} is not spoken here, {protocol.VERSION} is")
         if self._peer is not None:
-            raise _Refuse(f"session {self._peer} is connected already")
+            raise _Refuse(f"session {self._peer} is connected already", retry=True)
         return hello
 
     async def _session(self, wire: _Wire, hello: protocol.Hello) -> None:
         self._peer = hello.session
         reason = "the bridge was stopped"
         try:
-            self._port.words("lean")  # what an earlier connection did not take was meant for it alone
             await self._port.move(hello.at)
             await self._port.quiet()
+            self._port.words("lean")  # what an earlier connection did not take was meant for it alone
             session = _Session(self._port, wire, self._port.acknowledged(hello.session), hello.at)
             seq = await self._port.tell([translate.hello(hello)])
             await self._port.durable(seq)
@@ -225,7 +229,7 @@ class _Wire:
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
-        self._buffer = bytearray()
+        self._buffer = protocol.FrameBuffer()
         self._sending = trio.Lock()
         self.over_tcp = stream.socket.family != socket.AF_UNIX
 
@@ -236,20 +240,15 @@ class _Wire:
     async def receive(self) -> protocol.ToDaemon | None:
         """The next frame, None at a clean end. Raises ProtocolError or trio.BrokenResourceError."""
         while True:
-            if len(self._buffer) >= 4:
-                size = int.from_bytes(self._buffer[:4], "big")
-                if size > protocol.MAX_FRAME:
-                    raise protocol.ProtocolError(f"a frame of {size} bytes is above the limit of {protocol.MAX_FRAME}")
-                if len(self._buffer) >= 4 + size:
-                    body = bytes(self._buffer[4 : 4 + size])
-                    del self._buffer[: 4 + size]
-                    return protocol.decode_to_daemon(body)
+            body = self._buffer.take()
+            if body is not None:
+                return protocol.decode_to_daemon(body)
             data = await self._stream.receive_some(_CHUNK)
             if not data:
-                if self._buffer:
+                if len(self._buffer):
                     raise protocol.ProtocolError(f"the stream ended inside a frame, after {len(self._buffer)} bytes")
                 return None
-            self._buffer += data
+            self._buffer.add(data)
 
 
 class _Session:
@@ -270,9 +269,7 @@ class _Session:
         async for frame in self._frames(silent_seconds):
             match frame:
                 case protocol.Step():
-                    await self._port.move(frame.at)
-                    await self._events(frame.events, frame.account)
-                    self._view = translate.stepped(self._view, self._rows, frame)
+                    await self._stepped(frame)
                     await self._port.view(self._view)
                     await self._rounds(silent_seconds)
                 case protocol.Events():
@@ -310,9 +307,7 @@ class _Session:
             async for frame in self._frames(silent_seconds):
                 match frame:
                     case protocol.Step():
-                        await self._port.move(frame.at)
-                        await self._events(frame.events, frame.account)
-                        self._view = translate.stepped(self._view, self._rows, frame)
+                        await self._stepped(frame)
                         self._port.show(self._view)
                     case protocol.Events():
                         await self._events(frame.events, frame.account)
@@ -320,6 +315,7 @@ class _Session:
                         await self._port.move(frame.at)
                         alive = {**self._view.alive, **dict.fromkeys(frame.alive, frame.at)}
                         self._view = msgspec.structs.replace(self._view, at=frame.at, alive=alive)
+                        self._port.show(self._view)
                     case protocol.Listing() | protocol.Goodbye():
                         await self._common(frame)
                     case _:
@@ -344,6 +340,12 @@ class _Session:
                 raise protocol.ProtocolError("closed without a goodbye")
             return frame
         raise protocol.ProtocolError(f"nothing came for {silent_seconds:g} s")
+
+    async def _stepped(self, step: protocol.Step) -> None:
+        """A step's time, its events, and the view after it, which is not yet shown."""
+        await self._port.move(step.at)
+        await self._events(step.events, step.account)
+        self._view = translate.stepped(self._view, self._rows, step)
 
     async def _common(self, frame: protocol.Listing | protocol.Goodbye) -> None:
         if isinstance(frame, protocol.Listing):
@@ -374,11 +376,9 @@ class _Session:
             await self._wire.send(protocol.Ack(self.seen))
 
 
-def _words_of(error: BaseException) -> str:
-    """The first cause inside groups, in words."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
+def _words_of(error: Exception) -> str:
+    cause = first_cause(error)
+    return str(cause) or type(cause).__name__
 
 
 def _name(stream: trio.SocketStream) -> str:

@@ -74,48 +74,48 @@ class Market:
         self._margin_check: dt.datetime | None = None
         self._assignment_hour: dt.datetime | None = None
         self._pending: Instant | None = None
+        self._begun = False
         self._ended = False
         self._quit: str | None = None
         self._day: dt.date | None = None
 
     # --- the protocol -----------------------------------------------------------------------------------------
 
-    def hello(self) -> protocol.Hello:
-        """The handshake of a new session, at the first instant of the run."""
-        self._pending = next(self._instants)
-        self._now = self._pending.at
-        return protocol.Hello(
-            protocol.VERSION, self._session, "backtest", "paper", True, self._now, self._account(), (), (), 0
-        )
-
-    def hello_live(self) -> protocol.Hello:
-        """The handshake of a new session that runs by itself, not in lock-step."""
-        return msgspec.structs.replace(self.hello() if self._pending is None else self.hello_again(), mode="live")
-
-    def hello_again(self) -> protocol.Hello:
-        """The handshake of the same session after a lost connection: its account, working orders and attempts."""
+    def hello(self, mode: protocol.Mode = "backtest") -> protocol.Hello:
+        """The handshake: of a new session at the first instant of the run, later of the same one after a lost
+        connection, with its working orders and what it was asked."""
+        fresh = not self._begun
+        if fresh:
+            self._begun = True
+            self._pending = next(self._instants)
+            self._now = self._pending.at
         working = tuple(
             protocol.OpenOrder(
                 order.order_id, tuple(protocol.Leg(leg.symbol, leg.ratio) for leg in order.legs), order.quantity,
                 tuple(leg.filled for leg in order.legs), cast(protocol.OrderType, order.type), order.limit_price,
-                order.legs[0].tag,
-                tuple(leg.lean_id for leg in order.legs), (),
+                order.legs[0].tag, tuple(leg.lean_id for leg in order.legs), (),
             )
             for order in self._working.values()
         )  # fmt: skip
         return protocol.Hello(
-            protocol.VERSION, self._session, "live", "paper", False, self._now, self._account(), working,
+            protocol.VERSION, self._session, mode, "paper", fresh, self._now, self._account(), working,
             tuple(self._refused.items()), self._last_event,
         )  # fmt: skip
+
+    def heartbeat(self) -> protocol.Heartbeat:
+        """Alive between steps, and the feed too for what is open."""
+        return protocol.Heartbeat(self._now, self._alive())
 
     def everything(self, events: tuple[protocol.Event, ...]) -> list[protocol.Frame]:
         """What a daemon that knows nothing needs: every security, every quote, and these events of this session."""
         numbers = dict(self._numbers)
         listing = protocol.Listing(self._now, tuple(self._security(symbol) for symbol in numbers))
         quotes = self._quotes(numbers)
-        alive = tuple(symbol for symbol in self._feed.underlyings if symbol in self._open)
-        step = protocol.Step(self._step, self._now, 0, True, events, self._account(), quotes, alive)
+        step = protocol.Step(self._step, self._now, 0, True, events, self._account(), quotes, self._alive())
         return [listing, step]
+
+    def _alive(self) -> tuple[str, ...]:
+        return tuple(symbol for symbol in self._feed.underlyings if symbol in self._open)
 
     def dead_man(self) -> int:
         """Nobody leads: working orders that add to what is held are cancelled at the end of this step. How many."""

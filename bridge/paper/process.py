@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from bridge import protocol
 from bridge.client import BridgeGone, BridgeRefused, Connection, EventLog
 from bridge.paper.market import Market
@@ -60,7 +58,7 @@ def _keep(log: EventLog, frames: list[protocol.Frame]) -> None:
 
 def _again(market: Market, connect: Callable[[], Connection], patience: float) -> tuple[Connection, int]:
     until = time.monotonic() + patience
-    hello = msgspec.structs.replace(market.hello_again(), mode="backtest")
+    hello = market.hello()
     while True:
         connection: Connection | None = None
         try:
@@ -69,8 +67,7 @@ def _again(market: Market, connect: Callable[[], Connection], patience: float) -
         except (BridgeGone, BridgeRefused) as error:
             if connection is not None:
                 connection.close()
-            lasting = isinstance(error, BridgeRefused) and "connected already" not in str(error)
-            if lasting or time.monotonic() >= until:
+            if (isinstance(error, BridgeRefused) and not error.retry) or time.monotonic() >= until:
                 raise
             time.sleep(_RETRY / 4)
 
@@ -94,7 +91,8 @@ class LiveMarket:
     """Plays a market at `speed` times the wall's time, whether or not a daemon is connected.
 
     Time begins with the first connection. Without a daemon for the dead-man's time that it asked for, working orders
-    that add risk are cancelled. Events are kept until the daemon has them on disk.
+    that add risk are cancelled. Events are kept until the daemon has them on disk. Between steps a heartbeat is sent
+    every `heartbeat_seconds`, so that a slow market is not taken for a dead one.
     """
 
     def __init__(
@@ -105,6 +103,7 @@ class LiveMarket:
         notice: Notice,
         *,
         step_seconds: float = 60.0,
+        heartbeat_seconds: float = 5.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if speed <= 0:
@@ -119,12 +118,14 @@ class LiveMarket:
         self._dead_man = 30.0
         self._gone_since: float | None = None
         self._tried = -1.0
+        self._heartbeat = heartbeat_seconds
+        self._beat_due = 0.0
         self._over = False
 
     def run(self) -> None:
         """Play to the end of the data. Raises BridgeRefused where the daemon will not have us."""
         while self._connection is None:
-            self._try_connecting(self._market.hello_live())
+            self._try_connecting()
             if self._connection is None:
                 time.sleep(_RETRY)
         due = self._monotonic()
@@ -155,10 +156,16 @@ class LiveMarket:
                 time.sleep(min(seconds, _RETRY))
                 return
             self._tried = now
-            self._try_connecting(self._market.hello_again())
+            self._try_connecting()
+            return
+        now = self._monotonic()
+        if now >= self._beat_due:
+            self._beat_due = now + self._heartbeat
+            self._send(self._market.heartbeat())
+        if self._connection is None:
             return
         try:
-            frame = self._connection.receive(seconds)
+            frame = self._connection.receive(min(seconds, self._heartbeat))
         except BridgeGone as error:
             self._lose(error)
             return
@@ -191,11 +198,11 @@ class LiveMarket:
         self._connection, self._gone_since = None, self._monotonic()
         self._notice("disconnected", str(error))
 
-    def _try_connecting(self, hello: protocol.Hello) -> None:
+    def _try_connecting(self) -> None:
         connection: Connection | None = None
         try:
             connection = self._connect()
-            welcome = connection.shake_hands(hello)
+            welcome = connection.shake_hands(self._market.hello("live"))
             self._dead_man, self._gone_since = welcome.dead_man_seconds, None
             self._log.acknowledge(welcome.acknowledged)
             self._connection, connection = connection, None
@@ -207,7 +214,7 @@ class LiveMarket:
             pass
         except BridgeRefused as refused:
             # An old connection of ours may not be closed over there yet.
-            if "connected already" not in str(refused):
+            if not refused.retry:
                 raise
         finally:
             if connection is not None:

@@ -115,3 +115,46 @@ def test_a_day_order_ends_with_its_session(time_in_force: str, ended: bool) -> N
         if isinstance(frames[-1], protocol.Goodbye):
             break
     assert canceled == ([dt.datetime(2015, 12, 24, 18, tzinfo=dt.UTC)] if ended else [])
+
+
+def test_the_same_session_says_hello_again_with_what_works_and_what_it_was_asked() -> None:
+    market = opened()
+    run(market, place("rests", type="limit", limit_price=Decimal("1.00")))
+    run(market, place("fills"))
+    again = market.hello("live")
+    assert (again.mode, again.fresh_from_broker) == ("live", False)
+    assert [order.order_id for order in again.orders] == ["rests"]
+    assert dict(again.placed) == {"rests": 1, "fills": 1}
+    assert {held.symbol: int(held.quantity) for held in again.account.holdings} == {CALL: 2}
+    listing, step = market.everything(())
+    assert isinstance(listing, protocol.Listing)
+    assert isinstance(step, protocol.Step)
+    assert {security.symbol for security in listing.added} == {"GOOG", CALL}
+    assert step.quotes.number == [security.number for security in listing.added]
+
+
+def test_an_amend_is_taken_once_however_often_it_is_told() -> None:
+    market = opened()
+    run(market, place("a", type="limit", limit_price=Decimal("1.00")))
+    change = protocol.AmendOrder("a", 1, 1, limit_price=Decimal("1.10"))
+    for _ in range(2):
+        assert [each.ok for each in returned(run(market, change))] == [True]
+    told = [event for frame in market.next() if isinstance(frame, protocol.Events) for event in frame.events]
+    updates = [each for each in told if isinstance(each, protocol.OrderEvent) and each.status == "update_submitted"]
+    assert len(updates) == 1
+
+
+def test_with_nobody_leading_entries_are_canceled_and_what_closes_stays() -> None:
+    market = opened()
+    run(market, place("held"))
+    run(market, place("entry", type="limit", limit_price=Decimal("1.00")))
+    closing = protocol.PlaceOrder(
+        "exit", 1, (protocol.Leg(CALL, -1),), 2, "limit", Decimal("-90.00"), None, None, "gtc", "", False
+    )
+    run(market, closing)
+    assert market.dead_man() == 1
+    assert market.dead_man() == 0
+    told = [event for frame in market.next() if isinstance(frame, protocol.Events) for event in frame.events]
+    assert {(each.order_id, each.status) for each in told if isinstance(each, protocol.OrderEvent)} == {
+        ("entry", "canceled")
+    }

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import random
 import resource
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -15,8 +16,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from actors.runtime import MarketClock, MemoryJournal, Status
 from bridge import protocol
+from bridge.client import Connection
+from bridge.paper import Market
+from bridge.paper.data import Feed, LeanFolder, MarketHours
+from bridge.paper.process import LiveMarket
 from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
@@ -48,6 +54,15 @@ async def bridge(path: Path, **settings: object) -> AsyncIterator[tuple[BridgeSe
         await statuses[1].wait_started()
         yield server, port, notices
         nursery.cancel_scope.cancel()
+
+
+def goog_market() -> Market:
+    """The embedded market over a real day; nothing of it matters here but that it is slow."""
+    data = Path(__file__).parents[1] / "data" / "lean"
+    hours = MarketHours.load(data)
+    day = AT.date()
+    feed = Feed(LeanFolder(data), hours, day, day, underlyings=("GOOG",))
+    return Market(feed, hours, cash=Decimal(100000), margin=lean_margin_used, initial=lean_initial_margin)
 
 
 async def received(stream: trio.SocketStream) -> protocol.ToLean | None:
@@ -113,7 +128,7 @@ async def test_a_second_peer_another_version_and_another_first_frame_are_refused
         first, welcome = await shake(tmp_path, hello("first"))
         assert isinstance(welcome, protocol.Welcome)
         _, second = await shake(tmp_path, hello("second"))
-        assert second == protocol.Refused("session first is connected already")
+        assert second == protocol.Refused("session first is connected already", retry=True)
         _, other = await shake(tmp_path, hello(version=99))
         assert other == protocol.Refused(f"version 99 is not spoken here, {protocol.VERSION} is")
         stream = await trio.open_unix_socket(str(tmp_path / "bridge"))
@@ -132,6 +147,38 @@ async def test_who_says_nothing_is_refused_after_its_time_and_too_many_at_once(t
         assert await received(silent[0]) == protocol.Refused("no handshake within 0.3 s")
         await serves_on(tmp_path, server, "after the crowd")
         assert sum("no handshake" in notice for notice in notices) == 4
+
+
+async def test_a_heartbeat_tells_the_desk_that_the_feed_is_alive(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as (_, port, _):
+        stream, _ = await shake(tmp_path, hello())
+        later = AT + dt.timedelta(seconds=20)
+        await stream.send_all(protocol.encode(protocol.Heartbeat(later, ("GOOG",))))
+        with trio.fail_after(5):
+            while port.core.market is None:
+                await trio.sleep(0.005)
+        assert port.core.market.base.alive == {"GOOG": later}
+        assert port.clock.now() == later
+        await stream.aclose()
+
+
+async def test_who_says_nothing_for_long_is_cut_and_a_slow_market_that_beats_is_not(tmp_path: Path) -> None:
+    async with bridge(tmp_path, silent_seconds=0.4) as (server, _, notices):
+        silent, _ = await shake(tmp_path, hello("silent"))
+        assert await received(silent) is None
+        assert any("nothing came for 0.4 s" in notice for notice in notices)
+        address = str(tmp_path / "bridge")
+        live = LiveMarket(
+            goog_market(), lambda: Connection(address), 20.0, lambda event, text: None, heartbeat_seconds=0.1
+        )
+        await trio.to_thread.run_sync(threading.Thread(target=live.run, daemon=True).start)
+        with trio.fail_after(5):
+            while server.peer is None:
+                await trio.sleep(0.01)
+        before = len(notices)
+        await trio.sleep(1.2)
+        assert server.peer is not None
+        assert len(notices) == before
 
 
 async def test_a_gap_in_the_events_closes_and_what_was_recorded_is_told_once(tmp_path: Path) -> None:
