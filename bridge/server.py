@@ -139,6 +139,8 @@ class BridgeServer:
             before = os.umask(0o177)
             try:
                 plain.bind(str(path))
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
             finally:
                 os.umask(before)
             plain.listen(64)

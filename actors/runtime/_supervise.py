@@ -156,6 +156,8 @@ class Supervisor:
                 for kept in self._kept.values():
                     nursery.start_soon(self._keep, kept)
                     await kept.first_start.wait()
+                    # It may have ended for good instead: then this is being cancelled, and nobody is to call it ready.
+                    await trio.lowlevel.checkpoint_if_cancelled()
                     if self._stopping.is_set():
                         break
                 if status is not None:

@@ -105,6 +105,13 @@ async def test_too_many_failures_stop_everything_and_escalate(autojump_clock: Mo
     assert log == ["good began", "good cancelled"]
 
 
+async def test_who_gives_up_before_a_child_serves_is_never_called_started(autojump_clock: MockClock) -> None:
+    status = Status()
+    with pytest.raises(TooManyRestarts):
+        await Supervisor("edges", [Child("bad", failing([]), backoff=PLAIN)], intensity=2).run(status)
+    assert not status.is_started
+
+
 async def test_start_up_that_hangs_counts_as_a_failure(autojump_clock: MockClock) -> None:
     supervisor = Supervisor("edges", [Child("hung", lambda status: trio.sleep_forever(), start_within=2)], intensity=0)
     with pytest.raises(TooManyRestarts, match="did not start within 2 s"):
