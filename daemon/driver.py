@@ -5,6 +5,7 @@ No decision and no I/O of its own; whoever has a socket or a screen uses this.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import heapq
 import itertools
@@ -21,6 +22,7 @@ from actors.runtime import (
     Answer,
     Clock,
     Command,
+    CommandFailed,
     Core,
     CoreFailed,
     Journal,
@@ -29,6 +31,7 @@ from actors.runtime import (
     LaneStatistics,
     MarketClock,
     Recorded,
+    Refusal,
     SkipFact,
     Status,
 )
@@ -49,12 +52,11 @@ class SafetyFailed(Exception):
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """One input on its way: its result or error, and the sequence that it rests on."""
+    """One input on its way, and what came of it."""
 
     done: trio.Event
     result: Any = None
     error: BaseException | None = None
-    seq: int = 0
 
 
 class Driver:
@@ -68,23 +70,23 @@ class Driver:
     def __init__(self, core: Core, journal: Journal, clock: Clock, *, most_commands: int = 1000) -> None:
         self.core = core
         self.clock = clock
-        self.journal = self._journal = journal
+        self.journal = journal
         self._lanes = Lanes(core, most_commands=most_commands)
         self._wake = trio.Event()
         self._durable_waiters: list[tuple[int, int, trio.Event]] = []
         self._count = itertools.count()
         self._tail: deque[Recorded] = deque()
         self._listeners: list[Listener] = []
+        self._delivered = core.durable_seq
         self._words: dict[str, deque[Any]] = {}
         self._words_ready: dict[str, trio.Event] = {}
-        self._waiting: set[int] = set()
         self._pending: dict[int, _Waiting] = {}
         self._view_taken: list[_Waiting] = []
         self._ended: BaseException | None = None
         #: Set when nothing is taken any more; `failure` says why where it was not asked for.
         self.stopped = trio.Event()
         self.failure: Exception | None = None
-        self._halts: deque[tuple[str, Halt]] = deque()
+        self._halts: deque[Halt] = deque()
         self._fatal: SafetyFailed | None = None
         core.on_record = self._recorded
         core.on_failure = self._failed
@@ -101,8 +103,8 @@ class Driver:
         def woken(_: object) -> None:
             token.run_sync_soon(self._poke, idempotent=True)
 
-        self._journal.on_durable = woken
-        self._journal.on_failure = woken
+        self.journal.on_durable = woken
+        self.journal.on_failure = woken
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_stopping, status)
             try:
@@ -140,19 +142,18 @@ class Driver:
 
     def _pump(self) -> bool:
         """Fire what is due and take some inputs; True where more may wait."""
-        if self._journal.failure is not None:
-            raise self._journal.failure
+        if self.journal.failure is not None:
+            raise self.journal.failure
         now = self.clock.now()
         due = self.core.next_due()
         if due is not None and due <= now:
             self.core.advance(now)
         while self._halts:
-            id, halt = self._halts.popleft()
-            self.core.command(id, "runtime", halt, now)
+            self._halt(self._halts.popleft(), now)
         for _ in range(_INPUTS_A_TURN):
             if not self._lanes.take(now):
                 break
-            if not self._lanes.statistics().view:
+            if self._view_taken and not self._lanes.statistics().view:
                 self._view_is_taken()
         else:
             return True
@@ -211,9 +212,6 @@ class Driver:
         self._tail.append(recorded)
 
     def _deliver(self) -> None:
-        durable = self.core.durable_seq
-        while self._durable_waiters and self._durable_waiters[0][0] <= durable:
-            heapq.heappop(self._durable_waiters)[2].set()
         self.core.release(self.clock.now())
         for to in ("lean",):
             words = self.core.take_outputs(to)
@@ -226,17 +224,23 @@ class Driver:
             recorded = self._tail.popleft()
             for listener in tuple(self._listeners):
                 listener(recorded)
+        self._delivered = durable
+        while self._durable_waiters and self._durable_waiters[0][0] <= durable:
+            heapq.heappop(self._durable_waiters)[2].set()
 
     async def durable(self, seq: int) -> None:
-        """Return once everything up to `seq` is on disk. Raises DriverStopped where that can't happen any more."""
-        if self.core.durable_seq >= seq:
+        """Return once everything up to `seq` is on disk and every listener has heard of it.
+
+        Raises DriverStopped where that can't happen any more.
+        """
+        if self._delivered >= seq:
             await trio.lowlevel.checkpoint()
             return
         if self._ended is None:
             event = trio.Event()
             heapq.heappush(self._durable_waiters, (seq, next(self._count), event))
             await event.wait()
-        if self.core.durable_seq < seq:
+        if self._delivered < seq:
             raise DriverStopped(f"fact {seq} may not be on disk: {self._ended}")
 
     async def quiet(self) -> None:
@@ -273,10 +277,11 @@ class Driver:
         if not words:
             return self.core.seq
 
-        def put(core: Core, now: dt.datetime, number: int) -> None:
+        def put(core: Core, now: dt.datetime, number: int) -> int:
             core.tell(words[0], now, number)
             for word in words[1:]:
                 core.tell(word, now)
+            return core.seq
 
         return await self._put("lean", put)
 
@@ -324,7 +329,6 @@ class Driver:
             self._pending.pop(key, None)
             try:
                 waiting.result = put(core, now, number)
-                waiting.seq = core.seq
             except (CoreFailed, JournalError) as error:
                 waiting.error = DriverStopped(f"the core stopped: {error}")
                 raise
@@ -339,7 +343,7 @@ class Driver:
         await waiting.done.wait()
         if waiting.error is not None:
             raise waiting.error
-        return waiting.seq if waiting.result is None else waiting.result
+        return waiting.result
 
     def _check(self) -> None:
         if self._ended is not None:
@@ -356,8 +360,15 @@ class Driver:
         """The rule of an actor's group: book stops new risk, safety ends the process; the rest is only degraded."""
         level = {"book": REDUCE_ONLY, "safety": HARD_STOP}.get(group)
         if level is not None:
-            reason = f"{actor} stopped: {error!r}"[:400]
-            self._halts.append((f"runtime:{actor}:{self.core.seq}", Halt(level, reason)))
+            self._halts.append(Halt(level, f"{actor} stopped: {error!r}"[:400]))
             self._poke()
         if group == "safety":
             self._fatal = SafetyFailed(f"{actor} stopped: {error!r}")
+
+    def _halt(self, halt: Halt, now: dt.datetime) -> None:
+        """Raise the breaker unless it is that high already: what fails at every view must not fill the journal."""
+        if self.core.state("breaker").level >= halt.level:
+            return
+        # Where the breaker itself is what stopped, the process ends for it: nothing is left to raise.
+        with contextlib.suppress(Refusal, CommandFailed):
+            self.core.command(f"runtime:{self.core.seq}", "runtime", halt, now)

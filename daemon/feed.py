@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated
 
 import msgspec
 import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from actors.runtime import Journal, Recorded
-from daemon.api.auth import Tokens
+from actors.runtime import Journal, Recorded, Row
+from daemon.tokens import Tokens
+from daemon.views import named
 
 UNAUTHORIZED, FORBIDDEN, TOO_SLOW, RESTARTING = 4401, 4403, 4408, 1012
 
@@ -25,7 +26,7 @@ class First(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A client's first frame. `after`: resume behind this sequence, None: from now. `subjects`: () for all."""
 
     token: str = ""
-    after: int | None = None
+    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
     subjects: tuple[str, ...] = ()
 
 
@@ -48,15 +49,17 @@ class Feed:
     """Durable facts to any number of clients; each has a queue of `most_waiting`, and one that fills it is cut.
 
     Facts are never dropped silently: a client that was cut (4408) resumes after the last sequence it saw, and finds
-    none missing by `prev`. `add` is given every durable fact in order. `origins` are the pages that may connect.
+    none missing by `prev`. `add` is given every durable fact behind `after`, in order. `origins` are the pages that may
+    connect.
     """
 
     def __init__(
         self,
         journal: Journal,
-        decode: Callable[[Any], Recorded],
+        decode: Callable[[Row], Recorded],
         tokens: Tokens,
         *,
+        after: int = 0,
         origins: frozenset[str] = frozenset(),
         most_waiting: int = 5000,
         heartbeat_seconds: float = 10.0,
@@ -67,7 +70,7 @@ class Feed:
         self._most, self._beat, self._first = most_waiting, heartbeat_seconds, first_seconds
         self._clients: dict[int, _Client] = {}
         self._stopping = trio.Event()
-        self.seq = journal.durable_seq
+        self.seq = after
 
     def add(self, recorded: Recorded) -> None:
         """The next durable fact."""
@@ -78,6 +81,8 @@ class Feed:
     def stop(self) -> None:
         """Tell every client that the service restarts."""
         self._stopping.set()
+        for client in self._clients.values():
+            client.woken.set()
 
     @property
     def clients(self) -> int:
@@ -159,7 +164,8 @@ class Feed:
     async def _resume(self, websocket: WebSocket, client: _Client, after: int, last: int) -> int:
         prev = after
         while after < last:
-            rows = list(self._journal.read(after, min(_CHUNK, last - after)))
+            count = min(_CHUNK, last - after)
+            rows = await trio.to_thread.run_sync(_rows, self._journal, after, count)
             if not rows:
                 break
             for row in rows:
@@ -193,12 +199,5 @@ class Feed:
         return "" if first is None else hashlib.sha256(first.body + first.at.isoformat().encode()).hexdigest()[:16]
 
 
-def named(value: Any) -> Any:
-    """Structs as objects with names, so that a reader needs no table of positions; bytes as hex."""
-    if isinstance(value, msgspec.Struct):
-        return {field: named(getattr(value, field)) for field in value.__struct_fields__}
-    if isinstance(value, list | tuple):
-        return [named(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): named(each) for key, each in value.items()}
-    return value.hex() if isinstance(value, bytes) else value
+def _rows(journal: Journal, after: int, count: int) -> list[Row]:
+    return list(journal.read(after, count))

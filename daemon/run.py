@@ -10,7 +10,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,17 +20,18 @@ import msgspec
 import trio
 
 from actors.messages.lean import LeanDisconnected
-from actors.runtime import Child, Clock, Core, Journal, MarketClock, Refusal, Status, Supervisor, WallClock
+from actors.runtime import Child, Clock, Core, Journal, MarketClock, Refusal, Status, Supervisor, WallClock, first_cause
 from bridge.server import BridgeServer, BridgeSettings
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
-from daemon.api import Tokens, make_app
+from daemon.api import make_app
 from daemon.desk import desk_core
 from daemon.driver import Driver
 from daemon.feed import Feed
 from daemon.journal import SqliteJournal
 from daemon.replay.script import ScriptLine, read_script
 from daemon.serve import WebServer
+from daemon.tokens import Tokens
 from daemon.views import Views
 
 #: Seconds that an orderly end may take before the watchdog ends the process.
@@ -53,14 +56,17 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
     api: tuple[str, int] | None = None
     tokens: Tokens | None = None
-    ballast: int = 0
 
 
 class BridgePort(Driver):
     """The driver as the bridge sees it, with the lines of a script that are run at their instants in lock-step."""
 
-    script: list[ScriptLine]
-    on_refused: Notice
+    def __init__(
+        self, core: Core, journal: Journal, clock: Clock, script: Sequence[ScriptLine], on_refused: Notice
+    ) -> None:
+        super().__init__(core, journal, clock)
+        self._script = deque(script)
+        self._on_refused = on_refused
 
     def acknowledged(self, session: str) -> int:
         """The highest event of this session that was recorded."""
@@ -69,13 +75,13 @@ class BridgePort(Driver):
 
     async def next_round(self) -> bool:
         """Run the script's next line where its instant has come."""
-        if not self.script or self.script[0].at > self.clock.now():
+        if not self._script or self._script[0].at > self.clock.now():
             return False
-        line = self.script.pop(0)
+        line = self._script.popleft()
         try:
             await self.command(line.id, "operator:script", line.command)
         except Refusal as refusal:
-            self.on_refused("refused", f"{line.id}: {refusal}")
+            self._on_refused("refused", f"{line.id}: {refusal}")
         return True
 
 
@@ -100,58 +106,51 @@ async def run_daemon(request: RunRequest, notice: Notice, status: Status | None 
     began = dt.datetime.now(dt.UTC)
     rules = rules_of(request)
     script = read_script(request.script, rules.default_time_in_force) if request.script is not None else []
-    clock: Clock = WallClock() if request.clock == "wall" else MarketClock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
-    journal = SqliteJournal(request.journal, live=True, ballast=request.ballast)
+    clock: Clock = MarketClock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+    if request.clock == "wall":
+        clock = WallClock(lambda seconds: notice("clock", f"the system's time jumped by {seconds:+.1f} s"))
+    journal = SqliteJournal(request.journal, live=True)
     try:
         sessions = ExchangeSessions() if request.risk == "default" else None
         core = desk_core(journal, rules, sessions)
-        port = BridgePort(core, journal, clock)
-        port.script, port.on_refused = script, notice
-        _start(core, journal, clock)
-        await _serve(request, port, notice, status or Status(), began)
+        port = BridgePort(core, journal, clock, script, notice)
+        views = Views()
+        port.listen(views.add)
+        _start(port, views)
+        await _serve(request, port, views, notice, status or Status(), began)
+    except ExceptionGroup as group:
+        raise first_cause(group) from group
     finally:
         journal.close()
     return port
 
 
-def _start(core: Core, journal: Journal, clock: Clock) -> None:
-    last = None
-    for row in journal.read(max(0, journal.head().seq - 1)):
-        last = row.at
-    if last is not None and isinstance(clock, MarketClock):
-        clock.move(last)
-    core.start(clock.now())
+def _start(port: BridgePort, views: Views) -> None:
+    """Read the journal once, for the core and the views; what a dead daemon left connected is not."""
+    core, clock = port.core, port.clock
+    head = port.journal.head().seq
+    for row in port.journal.read(head - 1, 1) if head else ():
+        if isinstance(clock, MarketClock):
+            clock.move(row.at)
+    core.start(clock.now(), views.add)
     if core.state("gateway").connected:
         core.tell(LeanDisconnected("the daemon began anew"), clock.now())
 
 
-async def _serve(request: RunRequest, port: BridgePort, notice: Notice, status: Status, began: dt.datetime) -> None:
+async def _serve(
+    request: RunRequest, port: BridgePort, views: Views, notice: Notice, status: Status, began: dt.datetime
+) -> None:
     bridge = BridgeServer(port, request.bridge, notice)
-    views = Views()
-    for row in port.journal.read():
-        views.add(port.core.decode(row))
-    seen = views.seq
-    port.listen(lambda recorded: views.add(recorded) if recorded.seq > seen else None)
     children = [
         # The core is never restarted in place: its memory is the journal, and a process is how it is read again.
-        Child("core", port.run, restart="temporary", deadline=STOP_SECONDS - 2),
+        Child("core", port.run, restart="temporary", deadline=2.0),
         Child("bridge", bridge.run, deadline=1.0),
     ]
     if request.api is not None and request.tokens is not None:
-        feed = Feed(port.journal, port.core.decode, request.tokens)
-        feed.seq = seen
-        port.listen(lambda recorded: feed.add(recorded) if recorded.seq > seen else None)
-        app = make_app(port, port.journal, views, request.tokens, feed)
-        web = WebServer(app, *request.api, notice)
-
-        async def serve(status: Status) -> None:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(web.run, status)
-                nursery.start_soon(_stop_feed, feed, status)
-                await status.wait_started()
-                notice("api", f"http://{request.api[0] if request.api else ''}:{web.port}")
-
-        children.append(Child("api", serve, deadline=1.5))
+        feed = Feed(port.journal, port.core.decode, request.tokens, after=views.seq)
+        port.listen(feed.add)
+        web = WebServer(make_app(port, views, request.tokens, feed), *request.api, notice)
+        children.append(Child("api", partial(_serve_api, web, feed, request.api[0], notice), deadline=1.5))
 
     def changed(path: str, state: str, error: str) -> None:
         notice(state, f"{path} {error}".strip())
@@ -188,9 +187,13 @@ async def _stop_on_signal(tree: Supervisor) -> None:
             tree.stop()
 
 
-async def _stop_feed(feed: Feed, status: Status) -> None:
-    await status.stopping.wait()
-    feed.stop()
+async def _serve_api(web: WebServer, feed: Feed, host: str, notice: Notice, status: Status) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(web.run, status)
+        await status.wait_started()
+        notice("api", f"http://{host}:{web.port}")
+        await status.stopping.wait()
+        feed.stop()
 
 
 async def _stop_with(tree: Supervisor, status: Status) -> None:

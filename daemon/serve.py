@@ -47,7 +47,7 @@ class _PatientStream:
 class WebServer:
     """An edge: `run` listens until stopping, then lets requests finish for `grace` seconds.
 
-    `port` is the port that was bound (0 asks for any). More than `most_connections` wait in the listen queue.
+    `port` is the port that was bound (0 asks for any). A connection beyond `most_connections` is closed at once.
     `on_notice(event, text)` hears of connections that ended by an error of ours.
     """
 
@@ -58,7 +58,7 @@ class WebServer:
         port: int,
         on_notice: Callable[[str, str], None],
         *,
-        grace: float = 1.0,
+        grace: float = 0.8,
         send_seconds: float = 5.0,
         most_connections: int = 256,
     ) -> None:
@@ -66,7 +66,7 @@ class WebServer:
         self._host, self.port = host, port
         self._notice = on_notice
         self._grace, self._send_seconds = grace, send_seconds
-        self._room = trio.CapacityLimiter(most_connections)
+        self._most, self._open = most_connections, 0
         self._config = Config()
         self._config.errorlog = self._config.accesslog = None
         self._config.websocket_max_message_size = 64 * 1024
@@ -82,13 +82,17 @@ class WebServer:
         self.port = listeners[0].socket.getsockname()[1]
 
         async def handle(stream: trio.SocketStream) -> None:
+            if self._open >= self._most:
+                await trio.aclose_forcefully(stream)
+                return
+            self._open += 1
             try:
-                async with self._room:
-                    patient: Any = _PatientStream(stream, self._send_seconds)
-                    await TCPServer(app, self._config, context, ConnectionState({}), patient)
+                patient: Any = _PatientStream(stream, self._send_seconds)
+                await TCPServer(app, self._config, context, ConnectionState({}), patient)
             except Exception as error:
                 self._notice("broken", f"a client's connection: {error!r}"[:300])
             finally:
+                self._open -= 1
                 await trio.aclose_forcefully(stream)
 
         async with trio.open_nursery() as connections:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset
 from actors.messages.lean import AccountSeen, AccountView, Reconciled, SessionClosed, SessionOpened
@@ -56,3 +60,14 @@ class Views:
                 self.equity = fact
             case _:
                 pass
+
+
+def named(value: Any) -> Any:
+    """Structs as objects with names, so that a reader needs no table of positions; bytes as hex."""
+    if isinstance(value, msgspec.Struct):
+        return {field: named(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, list | tuple):
+        return [named(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): named(each) for key, each in value.items()}
+    return value.hex() if isinstance(value, bytes) else value

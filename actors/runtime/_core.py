@@ -134,16 +134,19 @@ class Core:
 
     # --- starting and reading ---------------------------------------------------------------------------------
 
-    def start(self, now: dt.datetime) -> None:
+    def start(self, now: dt.datetime, told: Callable[[Recorded], None] | None = None) -> None:
         """Fold the whole journal, then record `Started`. What was released before is never released again.
 
-        An actor that had stopped is still stopped, its backlog waiting. Raises UnknownKind.
+        An actor that had stopped is still stopped, its backlog waiting. `told` hears every fact that the journal held,
+        so that others who fold it need not read it again. Raises UnknownKind.
         """
         head = self._journal.head()
         fold, decode = self._fold, self.decode
         for row in self._journal.read():
             recorded = decode(row)
             fold(recorded)
+            if told is not None:
+                told(recorded)
             if row.stream == _STREAM:
                 self._refold_own(recorded)
         for cell in self._cells.values():

@@ -257,7 +257,7 @@ class Supervisor:
             self._say(kept, "failed", error)
             raise TooManyRestarts(
                 f"{self.name}: {len(self._failed_at)} failures within {self._period:g} s, the limit is "
-                f"{self._intensity}; the last was {kept.child.name}: {error!r}"
+                f"{self._intensity}; the last was {kept.child.name}: {type(error).__name__}: {error}"
             ) from error
 
     # --- the end ----------------------------------------------------------------------------------------------

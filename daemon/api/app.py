@@ -17,14 +17,15 @@ from actors.messages.book import Position
 from actors.messages.breaker import ConfirmReset, Halt, StartReset
 from actors.messages.order_state import Order
 from actors.messages.orders import AmendOrder, CancelAll, CancelOrder, SubmitOrder, order_stream
-from actors.runtime import Busy, Command, CommandFailed, Journal, Refusal
+from actors.runtime import Busy, Command, CommandFailed, Recorded, Refusal, Row
 from daemon.api.answers import STATUS, answer, problem
-from daemon.api.auth import RANK, Authenticated, Role, Tokens
-from daemon.api.bodies import AmendBody, HaltBody, ResetBody, SubmitBody
+from daemon.api.auth import Authenticated
+from daemon.bodies import AmendBody, HaltBody, ResetBody, SubmitBody
 from daemon.driver import Driver, DriverStopped
-from daemon.feed import Feed, named
+from daemon.feed import Feed
 from daemon.serve import App
-from daemon.views import Views
+from daemon.tokens import RANK, Role, Tokens
+from daemon.views import Views, named
 
 Body = TypeVar("Body")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -42,9 +43,9 @@ class _BadRequest(Exception):
     pass
 
 
-def make_app(driver: Driver, journal: Journal, views: Views, tokens: Tokens, feed: Feed) -> App:
+def make_app(driver: Driver, views: Views, tokens: Tokens, feed: Feed) -> App:
     """The ASGI app over a driver that runs. `views` and `feed` must be given its durable facts."""
-    desk = _Desk(driver, journal, views)
+    desk = _Desk(driver, views)
     routes = [
         _route("/healthz", "GET", None, desk.health),
         _route("/readyz", "GET", None, desk.ready),
@@ -106,8 +107,8 @@ def _merged(routes: list[tuple[str, str, Handler]]) -> list[Route]:
 
 
 class _Desk:
-    def __init__(self, driver: Driver, journal: Journal, views: Views) -> None:
-        self._driver, self._journal, self._views = driver, journal, views
+    def __init__(self, driver: Driver, views: Views) -> None:
+        self._driver, self._views = driver, views
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ class _Desk:
 
     async def order(self, request: Request) -> Response:
         order = self._known(request)
-        rows = list(self._journal.read_stream(order_stream(order.order_id)))
+        rows = await trio.to_thread.run_sync(self._rows, order_stream(order.order_id))
         history = [
             {"sequence": row.seq, "at": row.at, "kind": row.kind, "fact": named(self._driver.core.decode(row).fact)}
             for row in rows
@@ -197,7 +198,6 @@ class _Desk:
             raise _BadRequest(f"wait {wait!r} is none of {', '.join(_WAITS)}")
         command = SubmitOrder(body.order_id, body.body())
         given = await self._driver.command(f"order:{body.order_id}", request["principal"], command)
-        await self._caught_up(given.seq)
         status = 200 if given.repeated else 201
         if wait:
             status = status if await self._reaches(body.order_id, _WAITS[wait]) else 202
@@ -254,8 +254,7 @@ class _Desk:
 
     async def _give(self, request: Request, command: Command) -> None:
         id = request.headers.get("idempotency-key") or uuid.uuid4().hex
-        given = await self._driver.command(f"api:{id}", request["principal"], command)
-        await self._caught_up(given.seq)
+        await self._driver.command(f"api:{id}", request["principal"], command)
 
     async def _obey(self, request: Request, command: Command, order_id: str = "") -> Response:
         await self._give(request, command)
@@ -264,17 +263,27 @@ class _Desk:
         order = self._views.orders.orders[order_id]
         return answer(_order(order), 200 if order.terminal else 202, _etag(order))
 
-    async def _caught_up(self, seq: int) -> None:
-        while self._views.seq < seq:
-            await trio.lowlevel.checkpoint()
-
     async def _reaches(self, order_id: str, not_yet: frozenset[str], seconds: float = 10.0) -> bool:
         """Whether the order leaves these states in time. A time-out says nothing of its fate."""
-        with trio.move_on_after(seconds):
-            while self._views.orders.orders[order_id].state in not_yet:
-                await trio.sleep(0.005)
-            return True
-        return False
+        changed = trio.Event()
+
+        def heard(recorded: Recorded) -> None:
+            if recorded.stream == order_stream(order_id):
+                changed.set()
+
+        end = self._driver.listen(heard)
+        try:
+            with trio.move_on_after(seconds):
+                while self._views.orders.orders[order_id].state in not_yet:
+                    await changed.wait()
+                    changed = trio.Event()
+                return True
+            return False
+        finally:
+            end()
+
+    def _rows(self, stream: str) -> list[Row]:
+        return list(self._driver.journal.read_stream(stream))
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:

@@ -26,6 +26,11 @@ _EPILOG = """exit codes:
   6 conflict   7 outcome unknown   64 check failed   78 configuration"""
 
 
+def notice(event: str, text: str) -> None:
+    """One line a notice, on stderr."""
+    print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     """The parser with the given verbs; imports their modules."""
     parser = argparse.ArgumentParser(

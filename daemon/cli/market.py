@@ -10,6 +10,8 @@ import uuid
 from decimal import Decimal
 from pathlib import Path
 
+from daemon.cli import notice
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
@@ -34,11 +36,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--patience", type=float, default=0.0, metavar="S", help="lock-step: seconds to wait for a daemon that died (0)"
     )
     parser.set_defaults(run=run)
-
-
-def notice(event: str, text: str) -> None:
-    """One line a notice, on stderr."""
-    print(f"{event}: {text}", file=sys.stderr, flush=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from daemon.cli import notice
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
@@ -29,53 +31,45 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=run)
 
 
-def notice(event: str, text: str) -> None:
-    """One line a notice, on stderr."""
-    print(f"{event}: {text}", file=sys.stderr, flush=True)
-
-
 def run(args: argparse.Namespace) -> int:
     """0: ended as asked; 1: failed; 78: what was given can't be used."""
     import trio
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts
+    from bridge.client import tcp_address
     from bridge.server import BridgeSettings
-    from daemon.api import Tokens, WeakToken
     from daemon.driver import SafetyFailed
     from daemon.replay.script import ScriptError
     from daemon.run import RunRequest, run_daemon
+    from daemon.tokens import Tokens
 
-    host, colon, port = args.bridge.rpartition(":")
-    over_tcp = bool(colon) and "/" not in args.bridge
-    if args.speed <= 0 or (over_tcp and not port.isdecimal()):
-        print(f"callboard run: speed {args.speed} or address {args.bridge} can't be used", file=sys.stderr)
-        return 78
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
-    if over_tcp and len(secret) < 16:
-        print("callboard run: CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP", file=sys.stderr)
-        return 78
-    bridge = BridgeSettings(
-        unix=None if over_tcp else Path(args.bridge), tcp=(host, int(port)) if over_tcp else None, secret=secret,
-        dead_man_seconds=args.dead_man,
-    )  # fmt: skip
-    api, tokens = None, None
-    if args.api:
-        name, _, number = args.api.rpartition(":")
-        if not number.isdecimal():
-            print(f"callboard run: address {args.api} is not host:port", file=sys.stderr)
-            return 78
-        try:
-            tokens = Tokens(
+    try:
+        tcp = tcp_address(args.bridge)
+        api = None if args.api is None else tcp_address(args.api)
+        if args.api is not None and api is None:
+            raise ValueError(f"{args.api!r} is not host:port")
+        if args.speed <= 0:
+            raise ValueError(f"speed {args.speed:g} must be above 0")
+        if tcp is not None and len(secret) < 16:
+            raise ValueError("CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP")
+        tokens = (
+            None
+            if api is None
+            else Tokens(
                 {
                     "admin": os.environ.get("CALLBOARD_AUTH_TOKEN", ""),
                     "trader": os.environ.get("CALLBOARD_TRADER_TOKEN", ""),
                     "viewer": os.environ.get("CALLBOARD_VIEWER_TOKEN", ""),
                 }
             )
-        except WeakToken as error:
-            print(f"callboard run: {error}", file=sys.stderr)
-            return 78
-        api = (name, int(number))
+        )
+    except ValueError as error:
+        print(f"callboard run: {error}", file=sys.stderr)
+        return 78
+    bridge = BridgeSettings(
+        unix=Path(args.bridge) if tcp is None else None, tcp=tcp, secret=secret, dead_man_seconds=args.dead_man
+    )
     request = RunRequest(
         journal=args.journal, bridge=bridge, clock=args.clock, speed=args.speed, risk=args.risk, script=args.script,
         once=args.once, api=api, tokens=tokens,

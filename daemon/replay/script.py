@@ -12,51 +12,27 @@ import msgspec
 from actors.messages.breaker import Halt
 from actors.messages.lean import TransferCash
 from actors.messages.orders import (
-    Amendment,
     AmendOrder,
     CancelOrder,
     ExerciseContracts,
-    OrderBody,
-    OrderLeg,
     SubmitOrder,
 )
 from actors.options.contracts import SymbolError, parse_symbol
 from actors.runtime import Command
+from daemon.bodies import AmendBody, HaltBody, SubmitBody
 
 
 class ScriptError(ValueError):
     """A script that can't be used; the message names file, line and what was wrong."""
 
 
-class _Leg(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    symbol: str
-    ratio: int
-
-
-class _Submit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    order_id: str
-    legs: tuple[_Leg, ...]
-    quantity: int
-    type: Literal["market", "limit", "stop", "market_on_close"] = "limit"
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    leg_limits: tuple[Decimal, ...] | None = None
-    time_in_force: Literal["day", "gtc"] | None = None
-    priority: int = 0
-    ttl_seconds: float | None = None
-    position_id: str = ""
-    tag: str = ""
-    allow_netting: bool = False
+class _Submit(SubmitBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    time_in_force: Literal["day", "gtc"] | None = None  # type: ignore[assignment]
     sell_group: bool = False
 
 
-class _Amend(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Amend(AmendBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     order_id: str
-    quantity: int | None = None
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    leg_limits: tuple[Decimal, ...] | None = None
-    tag: str | None = None
 
 
 class _Cancel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,11 +48,6 @@ class _Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     tag: str = ""
 
 
-class _Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    level: int
-    reason: str
-
-
 class _Withdraw(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     amount: Decimal
     reason: str = "withdrawal"
@@ -88,7 +59,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     amend: _Amend | None = None
     cancel: _Cancel | None = None
     exercise: _Exercise | None = None
-    halt: _Halt | None = None
+    halt: HaltBody | None = None
     withdraw: _Withdraw | None = None
 
 
@@ -148,30 +119,17 @@ def parse_script(text: str, name: str, default_time_in_force: Literal["day", "gt
 def _command(body: Any, number: int, default_time_in_force: Literal["day", "gtc"]) -> Command:
     match body:
         case _Submit():
-            order = OrderBody(
-                legs=tuple(OrderLeg(leg.symbol, leg.ratio) for leg in body.legs),
-                quantity=body.quantity,
-                type=body.type,
-                limit_price=body.limit_price,
-                stop_price=body.stop_price,
-                leg_limits=body.leg_limits,
-                time_in_force=body.time_in_force or default_time_in_force,
-                priority=body.priority,
-                ttl_seconds=body.ttl_seconds,
-                position_id=body.position_id,
-                tag=body.tag,
-                allow_netting=body.allow_netting,
-                sell_group=body.sell_group,
+            order = msgspec.structs.replace(
+                body.body(), time_in_force=body.time_in_force or default_time_in_force, sell_group=body.sell_group
             )
             return SubmitOrder(body.order_id, order)
         case _Amend():
-            change = Amendment(body.quantity, body.limit_price, body.stop_price, body.leg_limits, body.tag)
-            return AmendOrder(body.order_id, change)
+            return AmendOrder(body.order_id, body.change())
         case _Cancel():
             return CancelOrder(body.order_id, body.reason, body.tag)
         case _Exercise():
             return ExerciseContracts(body.exercise_id or f"script-{number}", body.symbol, body.quantity, body.tag)
-        case _Halt():
+        case HaltBody():
             return Halt(body.level, body.reason)
         case _Withdraw():
             return TransferCash(-body.amount, body.reason)

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from daemon.api import Tokens, WeakToken
 from daemon.cli.remote import parse_order
+from daemon.tokens import Tokens, WeakToken
 from tests.api.websocket import Socket
 from tests.processes.kit import CALLBOARD, CHAIN, DATA, DAY, Process
 

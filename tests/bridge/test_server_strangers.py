@@ -41,9 +41,9 @@ def hello(session: str = "1", version: int = protocol.VERSION) -> protocol.Hello
 @asynccontextmanager
 async def bridge(path: Path, **settings: object) -> AsyncIterator[tuple[BridgeServer, BridgePort, list[str]]]:
     notices: list[str] = []
-    core = desk_core(MemoryJournal(), LEAN_RULES)
-    port = BridgePort(core, core._journal, MarketClock(AT))
-    port.script, port.on_refused = [], lambda event, text: None
+    journal = MemoryJournal()
+    core = desk_core(journal, LEAN_RULES)
+    port = BridgePort(core, journal, MarketClock(AT), (), lambda event, text: None)
     core.start(AT)
     chosen: dict[str, object] = {"unix": path / "bridge", "handshake_seconds": 0.3, **settings}
     server = BridgeServer(port, BridgeSettings(**chosen), lambda event, text: notices.append(f"{event} {text}"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Bodies that requests carry, checked by their types; unknown fields are errors."""
+"""Bodies that people write, in requests and scripts, checked by their types; unknown fields are errors."""
 
 from __future__ import annotations
 
