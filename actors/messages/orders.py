@@ -116,9 +116,19 @@ class OrderQueued(OrderFact, frozen=True, array_like=True):
     """The order is ours to bring to an end. `principal` asked."""
 
     KIND: ClassVar[str] = "orders.OrderQueued"
+    SCHEMA: ClassVar[int] = 2
     body: OrderBody
     principal: str
     campaign_id: str = ""
+
+    @classmethod
+    def upcast(cls, schema: int, body: bytes) -> OrderQueued:
+        """Schema 1 had the input's number of receipt before the campaign."""
+        if schema != 1:
+            return super().upcast(schema, body)
+        fields: list[object] = msgspec.msgpack.decode(body)
+        del fields[3:4]
+        return msgspec.convert(fields, cls)
 
 
 class OrderReleased(OrderFact, frozen=True, array_like=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from actors.messages.common import Evidence, Origin
@@ -153,3 +154,12 @@ def test_an_amend_down_to_what_filled_ends_the_order() -> None:
     change = AmendRequested("a", 1, Amendment(quantity=1), "test")
     half = (*PATHS["accepted"], fill(0, 1), fill(1, -1, 2))
     assert after(*half, change, AmendAccepted("a", 1, ORIGIN)).state == "filled"
+
+
+def test_an_order_queued_under_the_first_schema_is_still_read() -> None:
+    fields = msgspec.to_builtins(QUEUED)
+    old = msgspec.msgpack.encode([*fields[:3], 4_294_967_297, "campaign"])
+    assert OrderQueued.SCHEMA == 2
+    assert OrderQueued.upcast(1, old) == msgspec.structs.replace(QUEUED, campaign_id="campaign")
+    with pytest.raises(ValueError, match="can't read schema 0"):
+        OrderQueued.upcast(0, old)
