@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import sys
 import uuid
-from decimal import Decimal
-from pathlib import Path
 
 from daemon.cli import notice
+from daemon.cli.data import add_data
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,13 +20,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "is there. TCP needs CALLBOARD_BRIDGE_SECRET.",
     )
     parser.add_argument("--bridge", required=True, metavar="ADDRESS", help="where the daemon's bridge is")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder in LEAN's layout")
-    parser.add_argument("--underlying", action="append", default=[], metavar="U", help="may be repeated")
-    parser.add_argument("--subscribe", action="append", default=[], metavar="F", help="contracts; may be repeated")
+    add_data(parser)
     parser.add_argument("--symbol", action="append", default=[], metavar="S", help="one contract; may be repeated")
-    parser.add_argument("--from", dest="first", type=dt.date.fromisoformat, required=True, metavar="D")
-    parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, required=True, metavar="D")
-    parser.add_argument("--cash", type=Decimal, default=Decimal(100000), metavar="X", help="dollars (100000)")
     parser.add_argument(
         "--speed", type=float, default=0.0, metavar="X", help="live, so many times the wall's time; 0: lock-step"
     )
@@ -46,6 +39,12 @@ def run(args: argparse.Namespace) -> int:
     from bridge.paper.data import Feed, HoursError, LeanFolder, MarketHours, SubscriptionError, parse_filter
     from bridge.paper.process import LiveMarket, play_lock_step
 
+    if args.last < args.first:
+        print(f"callboard market: --to {args.last} is before --from {args.first}", file=sys.stderr)
+        return 2
+    if not (0 <= args.speed < float("inf")) or not (0 <= args.patience < float("inf")):
+        print(f"callboard market: speed {args.speed} and patience {args.patience} must be 0 or more", file=sys.stderr)
+        return 2
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
     try:
         hours = MarketHours.load(args.data)

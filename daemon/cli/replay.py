@@ -6,10 +6,11 @@ import argparse
 import datetime as dt
 import sys
 import time
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
+
+from daemon.cli.data import add_data
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,19 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Plays real option data through orders, risk, gateway and positions in lock-step, and reports "
         "what was booked. The same inputs give the same journal, byte for byte.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a folder in LEAN's layout")
-    parser.add_argument(
-        "--underlying", action="append", default=[], metavar="U", help="stock or index; may be repeated"
-    )
-    parser.add_argument(
-        "--subscribe", action="append", default=[], metavar="F",
-        help="contracts, e.g. 'GOOG:weeklys,strikes=-30..30,days=0..60'; may be repeated",
-    )  # fmt: skip
-    parser.add_argument("--from", dest="first", type=_date, required=True, metavar="D", help="first date")
-    parser.add_argument("--to", dest="last", type=_date, required=True, metavar="D", help="last date, inclusive")
-    parser.add_argument(
-        "--cash", type=_money, default=Decimal(100000), metavar="X", help="dollars at the start (100000)"
-    )
+    add_data(parser)
     parser.add_argument("--fills", choices=("lean",), default="lean", help="how orders fill (lean)")
     parser.add_argument("--risk", choices=("lean", "default"), default="lean", help="whose rules judge orders (lean)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="JSON lines: what is done and when")
@@ -91,20 +80,3 @@ def run(args: argparse.Namespace) -> int:
             print(f"differs from lean: {difference}")
         print(f"journal hash {report.journal_hash}")
     return 0 if report.final.agrees else 1
-
-
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2015-12-24") from None
-
-
-def _money(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount") from None
-    if not value.is_finite() or value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not an amount of 0 or more")
-    return value

@@ -68,3 +68,24 @@ def orders_of(script: Path) -> Iterator[str]:
 def named(symbols: Iterator[str]) -> Sequence[str]:
     """As options of the market's verb."""
     return [word for symbol in dict.fromkeys(symbols) for word in ("--symbol", symbol)]
+
+
+SCRIPT = DATA / "demo.jsonl"
+
+
+def scripted_daemon(folder: Path, name: str = "run") -> Process:
+    """A daemon for one lock-step day with the demo's script; its journal and bridge lie in the folder. Ready."""
+    daemon = Process(
+        folder, name, "run", "--journal", str(folder / "journal"), "--bridge", str(folder / "bridge"), "--clock",
+        "market", "--risk", "lean", "--script", str(SCRIPT), "--once",
+    )  # fmt: skip
+    daemon.wait_for("ready")
+    return daemon
+
+
+def scripted_market(folder: Path, bridge: str = "bridge", patience: int = 0) -> Process:
+    """The market of that day, at a bridge in the folder."""
+    return Process(
+        folder, "market", "market", "--bridge", str(folder / bridge), "--data", str(DATA / "lean"), *CHAIN, *DAY,
+        *named(orders_of(SCRIPT)), "--patience", str(patience),
+    )  # fmt: skip

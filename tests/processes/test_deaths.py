@@ -20,9 +20,7 @@ from actors.runtime import Core
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.journal import SqliteJournal, verify
-from tests.processes.kit import CHAIN, DATA, DAY, Process, named, orders_of
-
-SCRIPT = DATA / "demo.jsonl"
+from tests.processes.kit import scripted_daemon, scripted_market
 
 
 def seq(journal: Path) -> int:
@@ -59,25 +57,16 @@ def outcome(path: Path) -> dict[str, object]:
 
 def run(folder: Path, kills: list[int]) -> dict[str, object]:
     """A day in lock-step; the daemon is killed when its journal reaches each of these facts, and started anew."""
-    bridge, journal = str(folder / "bridge"), folder / "journal"
-    verb = (
-        "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--risk", "lean",
-        "--script", str(SCRIPT), "--once",
-    )  # fmt: skip
-    daemon = Process(folder, "run", *verb)
-    daemon.wait_for("ready")
-    market = Process(
-        folder, "market", "market", "--bridge", bridge, "--data", str(DATA / "lean"), *CHAIN, *DAY,
-        *named(orders_of(SCRIPT)), "--patience", "30",
-    )  # fmt: skip
+    journal = folder / "journal"
+    daemon = scripted_daemon(folder)
+    market = scripted_market(folder, patience=30)
     try:
         for point in sorted(kills):
             until = time.monotonic() + 30
             while seq(journal) < point and time.monotonic() < until and "stopped: callboard/core" not in daemon.said:
                 time.sleep(0.001)
             daemon.kill()
-            daemon = Process(folder, "run", *verb)
-            daemon.wait_for("ready")
+            daemon = scripted_daemon(folder)
         assert market.end() == 0, market.said
         # Killed after its last word, it comes back to a market that has gone home.
         served = "connected:" in daemon.said
@@ -128,25 +117,17 @@ class Cutter(threading.Thread):
 
 def run_cut(folder: Path, cuts: list[int]) -> tuple[dict[str, object], Cutter]:
     """A day in lock-step over a socket that is cut after so many bytes."""
-    bridge, journal = str(folder / "bridge"), folder / "journal"
-    daemon = Process(
-        folder, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--risk", "lean",
-        "--script", str(SCRIPT), "--once",
-    )  # fmt: skip
-    daemon.wait_for("ready")
-    cutter = Cutter(str(folder / "near"), bridge, cuts)
+    daemon = scripted_daemon(folder)
+    cutter = Cutter(str(folder / "near"), str(folder / "bridge"), cuts)
     cutter.start()
-    market = Process(
-        folder, "market", "market", "--bridge", str(folder / "near"), "--data", str(DATA / "lean"), *CHAIN, *DAY,
-        *named(orders_of(SCRIPT)), "--patience", "30",
-    )  # fmt: skip
+    market = scripted_market(folder, "near", patience=30)
     try:
         assert market.end() == 0, market.said
         assert daemon.end() == 0, daemon.said
     finally:
         daemon.kill()
         market.kill()
-    return outcome(journal), cutter
+    return outcome(folder / "journal"), cutter
 
 
 def cut_sweep(folder: Path, points: int, rounds: int, seed: int) -> None:

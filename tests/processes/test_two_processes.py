@@ -6,25 +6,15 @@ import datetime as dt
 import socket
 from pathlib import Path
 
-from daemon.desk import KINDS
 from daemon.journal import file_hash, verify
 from daemon.replay import ReplayRequest, replay
-from tests.processes.kit import CHAIN, DATA, DAY, Process, named, orders_of
-
-SCRIPT = DATA / "demo.jsonl"
+from tests.processes.kit import CHAIN, DATA, DAY, SCRIPT, Process, scripted_daemon, scripted_market
 
 
 def test_a_day_through_the_socket_leaves_the_journal_of_the_replay(tmp_path: Path) -> None:
-    bridge, journal = str(tmp_path / "bridge"), tmp_path / "journal"
-    daemon = Process(
-        tmp_path, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--risk", "lean",
-        "--script", str(SCRIPT), "--once",
-    )  # fmt: skip
-    daemon.wait_for("ready")
-    symbols = named(orders_of(SCRIPT))
-    market = Process(
-        tmp_path, "market", "market", "--bridge", bridge, "--data", str(DATA / "lean"), *CHAIN, *DAY, *symbols
-    )
+    journal = tmp_path / "journal"
+    daemon = scripted_daemon(tmp_path)
+    market = scripted_market(tmp_path)
     assert market.end() == 0, market.said
     assert daemon.end() == 0, daemon.said
     day = dt.date(2015, 12, 24)
@@ -75,4 +65,3 @@ def test_live_at_a_speed_survives_the_daemons_death_and_ends_when_asked(tmp_path
     assert daemon.stop() == 0, daemon.said
     assert "events up to" in daemon.said
     assert verify(journal).problem is None
-    assert KINDS
