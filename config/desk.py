@@ -1,6 +1,6 @@
 """The desk's rules as the core actors read them: switches and numbers, one immutable value per run.
 
-Made by the daemon from settings; no loading here.
+Made from settings; no loading here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
+
+from config.settings import Settings
 
 
 class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     automatic_breaker: bool = True
     maximum_orders_per_day: int = 250
     orders_reserved_for_exits: int = 50
-    maximum_queue: int = 1000
+    maximum_queue: int = 100
     outcome_seconds: float = 10.0
     reconcile_seconds: float = 5.0
 
@@ -54,3 +56,29 @@ LEAN_RULES = DeskRules(
     cancel_entries_before_close_seconds=0.0,
     automatic_breaker=False,
 )
+
+
+def desk_rules(settings: Settings) -> DeskRules:
+    """The rules that settings ask for."""
+    risk, bridge = settings.risk, settings.bridge
+    if risk.rules == "lean":
+        return LEAN_RULES
+    return DeskRules(
+        release_window=risk.release_window,
+        approval_lapse_seconds=risk.approval_lapse.total_seconds(),
+        leg_conflict=risk.leg_conflict,
+        cancel_entries_before_close_seconds=risk.entries_end_before_close.total_seconds(),
+        entry_quote_age_seconds=risk.entry_quote_age.total_seconds(),
+        maximum_open_positions=risk.maximum_open_positions,
+        maximum_order_contracts=risk.maximum_order_contracts,
+        maximum_loss_fraction=Decimal(risk.maximum_loss_per_order),
+        buying_power_left_fraction=Decimal(risk.buying_power_left),
+        daily_loss_fraction=Decimal(risk.daily_loss),
+        daily_loss_level=risk.daily_loss_level,
+        automatic_breaker=risk.automatic_breaker,
+        maximum_orders_per_day=risk.orders_per_day,
+        orders_reserved_for_exits=risk.orders_for_exits,
+        maximum_queue=settings.order_queue_api.max_queue_size,
+        outcome_seconds=bridge.outcome.total_seconds(),
+        reconcile_seconds=bridge.reconcile.total_seconds(),
+    )

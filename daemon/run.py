@@ -44,7 +44,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to run; the fields are the verb's options.
 
     `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
-    market's time runs, and stretches the deadlines that wait for answers. `once` ends with the first session.
+    market's time runs, and stretches the deadlines that wait for answers. `rules` are the desk's own where `risk` is
+    'default'. `once` ends with the first session.
     """
 
     journal: Path
@@ -52,6 +53,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     clock: Literal["wall", "market"] = "wall"
     speed: float = 1.0
     risk: Literal["lean", "default"] = "default"
+    rules: DeskRules | None = None
     script: Path | None = None
     once: bool = False
     api: tuple[str, int] | None = None
@@ -89,7 +91,7 @@ def rules_of(request: RunRequest) -> DeskRules:
     """The desk's rules for this run: at a speed, deadlines for answers are as long on the wall as they were."""
     if request.risk == "lean":
         return LEAN_RULES
-    rules = DeskRules()
+    rules = request.rules or DeskRules()
     return msgspec.structs.replace(
         rules,
         outcome_seconds=rules.outcome_seconds * request.speed,

@@ -18,7 +18,7 @@ REMOTE = (
 )  # fmt: skip
 """Verbs that talk to a running daemon: they share a module."""
 
-VERBS = ("run", "market", *REMOTE, "replay", "journal", "service", "doctor")
+VERBS = ("run", "market", *REMOTE, "replay", "journal", "config", "service", "doctor")
 """Verbs in the order of the help; one without a module in this package is left out."""
 
 _EPILOG = """exit codes:

@@ -6,8 +6,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daemon.cli import notice
+from daemon.cli import CONFIGURATION, notice
+from daemon.cli.config import add_settings_arguments, settings_of
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from daemon.run import RunRequest
+    from daemon.tokens import Tokens
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,17 +24,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="run the daemon",
         description="Reads its journal, opens the bridge, and trades until SIGTERM. TCP needs CALLBOARD_BRIDGE_SECRET.",
     )
-    parser.add_argument("--journal", type=Path, required=True, metavar="FILE", help="made where there is none")
-    parser.add_argument("--bridge", required=True, metavar="ADDRESS", help="a unix socket's path, or host:port")
-    parser.add_argument("--clock", choices=("wall", "market"), default="wall", help="whose time it is (wall)")
+    add_settings_arguments(parser)
+    parser.add_argument("--journal", metavar="FILE", help="made where there is none (daemon.journal)")
+    parser.add_argument("--bridge", metavar="ADDRESS", help="a unix socket's path, or host:port (bridge.address)")
+    parser.add_argument("--clock", choices=("wall", "market"), help="whose time it is (daemon.clock)")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="how fast the market's time runs (1)")
-    parser.add_argument("--risk", choices=("lean", "default"), default="default", help="whose rules judge orders")
+    parser.add_argument("--risk", choices=("lean", "default"), help="whose rules judge orders (risk.rules)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="lock-step: JSON lines, what is done and when")
     parser.add_argument("--once", action="store_true", help="end with the first session")
     parser.add_argument(
         "--api", metavar="HOST:PORT", help="serve the control API there; needs CALLBOARD_AUTH_TOKEN (port 0: any)"
     )
-    parser.add_argument("--dead-man", type=float, default=30.0, metavar="S", help="seconds LEAN bears without us (30)")
+    parser.add_argument("--dead-man", metavar="S", help="seconds LEAN bears without us (bridge.dead_man)")
     parser.set_defaults(run=run)
 
 
@@ -36,47 +44,86 @@ def run(args: argparse.Namespace) -> int:
     import trio
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts
-    from bridge.client import tcp_address
-    from bridge.server import BridgeSettings
     from daemon.driver import SafetyFailed
     from daemon.replay.script import ScriptError
-    from daemon.run import RunRequest, run_daemon
-    from daemon.tokens import Tokens
+    from daemon.run import run_daemon
 
-    secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
+    for flag, key in _FLAGS.items():
+        if getattr(args, flag) is not None:
+            args.set.append(f"{key}={getattr(args, flag)}")
     try:
-        tcp = tcp_address(args.bridge)
-        api = None if args.api is None else tcp_address(args.api)
-        if args.api is not None and api is None:
-            raise ValueError(f"{args.api!r} is not host:port")
-        if args.speed <= 0:
-            raise ValueError(f"speed {args.speed:g} must be above 0")
-        if tcp is not None and len(secret) < 16:
-            raise ValueError("CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP")
-        tokens = (
-            None
-            if api is None
-            else Tokens(
-                {
-                    "admin": os.environ.get("CALLBOARD_AUTH_TOKEN", ""),
-                    "trader": os.environ.get("CALLBOARD_TRADER_TOKEN", ""),
-                    "viewer": os.environ.get("CALLBOARD_VIEWER_TOKEN", ""),
-                }
-            )
-        )
-    except ValueError as error:
+        settings = settings_of(args).settings
+        request = _request(args, settings)
+    except (ValueError, OSError) as error:
         print(f"callboard run: {error}", file=sys.stderr)
-        return 78
-    bridge = BridgeSettings(
-        unix=Path(args.bridge) if tcp is None else None, tcp=tcp, secret=secret, dead_man_seconds=args.dead_man
-    )
-    request = RunRequest(
-        journal=args.journal, bridge=bridge, clock=args.clock, speed=args.speed, risk=args.risk, script=args.script,
-        once=args.once, api=api, tokens=tokens,
-    )  # fmt: skip
+        return CONFIGURATION
     try:
         trio.run(run_daemon, request, notice)
     except (JournalError, CoreFailed, SafetyFailed, TooManyRestarts, ScriptError, OSError) as error:
         print(f"callboard run: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+#: Flags that are settings under a shorter name.
+_FLAGS = {
+    "journal": "daemon.journal", "bridge": "bridge.address", "clock": "daemon.clock", "risk": "risk.rules",
+    "dead_man": "bridge.dead_man",
+}  # fmt: skip
+
+
+def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
+    """What to run. Raises ValueError or OSError for what can't be."""
+    from bridge.client import tcp_address
+    from bridge.server import BridgeSettings
+    from config.desk import desk_rules
+    from daemon.run import RunRequest
+
+    if args.speed <= 0:
+        raise ValueError(f"speed {args.speed:g} must be above 0")
+    wire = settings.bridge
+    tcp = tcp_address(wire.address)
+    secret = secret_of("CALLBOARD_BRIDGE_SECRET", wire.secret_file, "bridge_secret").encode()
+    if tcp is not None and len(secret) < 16:
+        raise ValueError("CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP")
+    api = None if args.api is None else tcp_address(args.api)
+    if args.api is not None and api is None:
+        raise ValueError(f"{args.api!r} is not host:port")
+    bridge = BridgeSettings(
+        unix=Path(wire.address) if tcp is None else None, tcp=tcp, secret=secret,
+        dead_man_seconds=wire.dead_man.total_seconds(), handshake_seconds=wire.handshake.total_seconds(),
+        silent_seconds=wire.silent.total_seconds(),
+    )  # fmt: skip
+    return RunRequest(
+        journal=Path(settings.daemon.journal), bridge=bridge, clock=settings.daemon.clock, speed=args.speed,
+        risk=settings.risk.rules, rules=desk_rules(settings), script=args.script, once=args.once, api=api,
+        tokens=None if api is None else _tokens(settings.order_queue_api.auth_token_file),
+    )  # fmt: skip
+
+
+def _tokens(file: str) -> Tokens:
+    from daemon.tokens import Tokens
+
+    return Tokens(
+        {
+            "admin": secret_of("CALLBOARD_AUTH_TOKEN", file, "auth_token"),
+            "trader": os.environ.get("CALLBOARD_TRADER_TOKEN", ""),
+            "viewer": os.environ.get("CALLBOARD_VIEWER_TOKEN", ""),
+        }
+    )
+
+
+def secret_of(variable: str, file: str, credential: str) -> str:
+    """A secret from the environment, else from its own file, else from systemd's credentials; '' where there is none.
+
+    Raises OSError for a file that can't be read, ValueError for one that others may read.
+    """
+    if value := os.environ.get(variable, ""):
+        return value
+    given = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(file) if file else Path(given) / credential
+    if not file and not (given and path.exists()):
+        return ""
+    if file and path.stat().st_mode & 0o077:
+        raise ValueError(f"{path} can be read by others: chmod 600 it")
+    return path.read_text().strip()
