@@ -146,6 +146,7 @@ class Daemon(Section, frozen=True):
     journal: str
     clock: Literal["wall", "market"]
     log_directory: str
+    log_console: Literal["notices", "all"]
     log_level: Literal["debug", "info", "warning", "error"]
     log_megabytes: Annotated[int, msgspec.Meta(ge=1)]
     log_files_kept: Annotated[int, msgspec.Meta(ge=1)]

@@ -20,7 +20,19 @@ import msgspec
 import trio
 
 from actors.messages.lean import LeanDisconnected
-from actors.runtime import Child, Clock, Core, Journal, MarketClock, Refusal, Status, Supervisor, WallClock, first_cause
+from actors.runtime import (
+    Child,
+    Clock,
+    Core,
+    Journal,
+    MarketClock,
+    Recorded,
+    Refusal,
+    Status,
+    Supervisor,
+    WallClock,
+    first_cause,
+)
 from bridge.server import BridgeServer, BridgeSettings
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
@@ -100,10 +112,16 @@ def rules_of(request: RunRequest) -> DeskRules:
     )
 
 
-async def run_daemon(request: RunRequest, notice: Notice, status: Status | None = None) -> BridgePort:
+async def run_daemon(
+    request: RunRequest,
+    notice: Notice,
+    status: Status | None = None,
+    on_fact: Callable[[Recorded], None] | None = None,
+) -> BridgePort:
     """Run until SIGTERM, SIGINT, `status.stopping` or, with `once`, the end of the first session.
 
-    Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the ended driver back.
+    `on_fact` hears each fact once it is durable. Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts
+    or OSError. Gives the ended driver back.
     """
     began = dt.datetime.now(dt.UTC)
     rules = rules_of(request)
@@ -118,6 +136,8 @@ async def run_daemon(request: RunRequest, notice: Notice, status: Status | None 
         port = BridgePort(core, journal, clock, script, notice)
         views = Views()
         port.listen(views.add)
+        if on_fact is not None:
+            port.listen(on_fact)
         _start(port, views)
         await _serve(request, port, views, notice, status or Status(), began)
     except ExceptionGroup as group:

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts
     from daemon.driver import SafetyFailed
+    from daemon.logs import Logs
     from daemon.replay.script import ScriptError
     from daemon.run import run_daemon
 
@@ -57,11 +58,25 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"callboard run: {error}", file=sys.stderr)
         return CONFIGURATION
+    process = settings.daemon
+    logs = Logs(
+        Path(process.log_directory) if process.log_directory else None, level=process.log_level,
+        megabytes=process.log_megabytes, kept=process.log_files_kept,
+        console=sys.stderr if process.log_console == "all" else None,
+    )  # fmt: skip
+
+    def told(event: str, text: str) -> None:
+        logs.notice(event, text)
+        if process.log_console == "notices":
+            notice(event, text)
+
     try:
-        trio.run(run_daemon, request, notice)
+        trio.run(run_daemon, request, told, None, logs.add)
     except (JournalError, CoreFailed, SafetyFailed, TooManyRestarts, ScriptError, OSError) as error:
         print(f"callboard run: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    finally:
+        logs.close()
     return 0
 
 
