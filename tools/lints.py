@@ -1,4 +1,5 @@
-"""Lints of our own: code in actors/ reads no clock, rolls no dice, awaits nothing, and iterates over no set.
+"""Lints of our own: code in actors/ reads no clock, rolls no dice, awaits nothing, and iterates over no set; what is
+public in actors/options has a docstring.
 
 A line ending in `# lint: allow <why>` is passed over.
 """
@@ -89,13 +90,38 @@ def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
             return isinstance(node, ast.Set | ast.SetComp)
 
 
+def undocumented(source: str) -> list[tuple[int, str]]:
+    """Line and text of each public module, class, function and method without a docstring; what is inside functions is
+    nobody's business."""
+    tree = ast.parse(source)
+    found: list[tuple[int, str]] = []
+    if tree.body and ast.get_docstring(tree) is None:
+        found.append((1, "module has no docstring"))
+    waiting: list[tuple[str, ast.stmt]] = [("", node) for node in tree.body]
+    while waiting:
+        prefix, node = waiting.pop()
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if ast.get_docstring(node) is None:
+            found.append((node.lineno, f"public {prefix}{node.name} has no docstring"))
+        if isinstance(node, ast.ClassDef):
+            waiting += [(f"{node.name}.", inner) for inner in node.body]
+    return sorted(found)
+
+
 #: Edges live in the runtime beside the core: these are the files that may await and ask for the time.
 EDGES = frozenset((Path("actors/runtime/_supervise.py"), Path("actors/runtime/_clock.py")))
+
+#: Packages whose public names all say what they are.
+_DOCUMENTED = Path("actors/options")
 
 
 if __name__ == "__main__":
     files = [path for path in sorted(Path("actors").rglob("*.py")) if path not in EDGES]
     rows = [(path, *row) for path in files for row in problems(path.read_text())]
+    rows += [
+        (path, *row) for path in files if path.is_relative_to(_DOCUMENTED) for row in undocumented(path.read_text())
+    ]
     for path, line, text in rows:
         print(f"{path}:{line}: {text}")
     sys.exit(1 if rows else 0)

@@ -8,47 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from actors.options.measures import DAYS, POINTS, YEAR_MINUTES, Curvature, Greeks
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _SQRT_2PI = float(np.sqrt(2 * np.pi))
-_YEAR_MINUTES = 365 * 24 * 60
 _TINY = 1e-12
-
-
-class Greeks(msgspec.Struct, frozen=True, eq=False):
-    """Price and sensitivities per share, arrays of one shape.
-
-    delta: shares per share (spot delta, through the forward's growth where `forward_delta` is False); gamma: delta
-    per $1;
-    vega: $ per volatility point (0.01); theta: $ per calendar day (negative for what decays); rho: $ per 1 % of rate.
-    """
-
-    price: Floats
-    delta: Floats
-    gamma: Floats
-    vega: Floats
-    theta: Floats
-    rho: Floats
-
-
-class Curvature(msgspec.Struct, frozen=True, eq=False):
-    """Second-order sensitivities per share: vanna is delta per volatility point, volga vega per volatility point, charm
-    delta per calendar day."""
-
-    vanna: Floats
-    volga: Floats
-    charm: Floats
 
 
 def years(now: dt.datetime, settles_at: dt.datetime) -> float:
     """Time to a fixing in years, ACT/365 to the minute; 0 once it is past. Both aware."""
-    return max(0.0, (settles_at - now).total_seconds() // 60 / _YEAR_MINUTES)
+    return max(0.0, (settles_at - now).total_seconds() // 60 / YEAR_MINUTES)
 
 
 def discount(rate: ArrayLike, time: ArrayLike) -> Floats:
@@ -125,32 +100,49 @@ def black76_greeks(
     rho = np.where(time > 0, time * (factor * sign * n_upper * forward - price), 0.0)
     if spot is None:
         rho = -time * price
-    return Greeks(price, delta, gamma, vega / 100.0, theta / 365.0, rho / 100.0)
+    return Greeks(price, delta, gamma, vega / POINTS, theta / DAYS, rho / POINTS)
 
 
 def black76_curvature(
-    forward: ArrayLike,
-    strike: ArrayLike,
-    time: ArrayLike,
-    volatility: ArrayLike,
-    factor: ArrayLike,
-    is_call: ArrayLike,
-) -> Curvature:
-    """Vanna, volga and charm against the forward, in the units of `Curvature`. 0 at no time or no volatility."""
+    forward: ArrayLike, strike: ArrayLike, time: ArrayLike, volatility: ArrayLike, factor: ArrayLike, is_call:
+    ArrayLike, *, spot: ArrayLike | None = None,
+) -> Curvature:  # fmt: skip
+    """Second-order greeks and those of gamma, in the units of `Curvature`; arrays broadcast together.
+
+    With `spot` against spot, through F = S x growth with the carry rate held; without, against the forward. All 0 at no
+    time or no volatility. Source: E. Haug, The complete guide to option pricing formulas, 2nd ed. (2007), chapter 2.
+    """
     forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
+    growth = np.ones_like(forward) if spot is None else forward / np.asarray(spot, dtype=np.float64)
+    at = forward / growth
     root = np.sqrt(time)
     deviation = volatility * root
     upper, lower = _d(forward, strike, deviation)
     alive = deviation > _TINY
-    density = np.exp(-0.5 * np.minimum(upper * upper, 1400.0)) / _SQRT_2PI
-    sigma = np.where(alive, volatility, 1.0)
-    vanna = np.where(alive, -factor * density * lower / sigma, 0.0)
-    volga = np.where(alive, factor * forward * density * root * upper * lower / sigma, 0.0)
-    safe_time = np.where(time > 0, time, 1.0)
+    upper, lower = np.where(alive, upper, 0.0), np.where(alive, lower, 0.0)
+    density = np.where(alive, np.exp(-0.5 * np.minimum(upper * upper, 1400.0)) / _SQRT_2PI, 0.0)
+    sigma, safe, safe_time = (np.where(alive, value, 1.0) for value in (volatility, deviation, time))
     rate = -np.log(factor) / safe_time
+    carry = np.log(growth) / safe_time
     sign = np.where(call, 1.0, -1.0)
-    charm = np.where(alive, factor * (density * lower / (2 * safe_time) + rate * sign * ndtr(sign * upper)), 0.0)
-    return Curvature(vanna / 100.0, volga / 10000.0, charm / 365.0)
+    reach = np.where(alive, ndtr(sign * upper), 0.0)
+    vega = factor * forward * density * root
+    gamma = factor * density * growth * growth / (forward * safe)
+    both = upper * lower
+    # What moves d1 as a day passes, besides the spread of the distribution: the forward coming down to spot.
+    drift = rate - carry + carry * upper / safe
+    vanna = -factor * growth * density * lower / sigma
+    charm = factor * growth * (density * (lower / (2 * safe_time) - carry / safe) + (rate - carry) * sign * reach)
+    veta = vega * (drift - (1.0 + both) / (2 * safe_time))
+    bend = np.where(alive, np.exp(-0.5 * np.minimum(lower * lower, 1400.0)) / _SQRT_2PI, 0.0)
+    vera = -time * vega if spot is None else -time * strike * factor * bend * upper / sigma
+    speed = -gamma / at * (upper / safe + 1.0)
+    zomma = gamma * (both - 1.0) / sigma
+    color = gamma * (drift + (1.0 - both) / (2 * safe_time))
+    return Curvature(
+        vanna / POINTS, vega * both / sigma / (POINTS * POINTS), charm / DAYS, veta / (POINTS * DAYS),
+        vera / (POINTS * POINTS), speed, zomma / POINTS, color / DAYS,
+    )  # fmt: skip
 
 
 def implied_volatility(
@@ -164,12 +156,10 @@ def implied_volatility(
     digits still tell of volatility. Newton on log price with a bisection bracket, converged to 1e-10 of price; arrays
     broadcast.
     """
-    price = np.asarray(price, dtype=np.float64)
-    forward, strike, time, factor, call = np.broadcast_arrays(
-        np.asarray(forward, dtype=np.float64), np.asarray(strike, dtype=np.float64), np.asarray(time, dtype=np.float64),
-        np.asarray(factor, dtype=np.float64), np.asarray(is_call, dtype=np.bool_),
-    )  # fmt: skip
-    price, forward = np.broadcast_arrays(price, forward)
+    price, forward, strike, time, factor, least = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (price, forward, strike, time, factor, tick))
+    )
+    call = np.broadcast_to(np.asarray(is_call, dtype=np.bool_), price.shape)
     result = np.full(price.shape, np.nan)
     with np.errstate(invalid="ignore"):
         sign = np.where(call, 1.0, -1.0)
@@ -177,7 +167,7 @@ def implied_volatility(
         extrinsic = undiscounted - np.maximum(sign * (forward - strike), 0.0)
         usable = (
             np.isfinite(undiscounted) & (time > 0) & (forward > 0) & (strike > 0)
-            & (extrinsic * factor >= np.asarray(tick, dtype=np.float64)) & (extrinsic < np.minimum(forward, strike))
+            & (extrinsic * factor >= least) & (extrinsic < np.minimum(forward, strike))
         )  # fmt: skip
     if not usable.any():
         return result
@@ -185,6 +175,29 @@ def implied_volatility(
     # Beyond intrinsic call and put are worth the same: invert the side that is out of the money.
     result[usable] = _invert(extrinsic[usable], f, k, np.sqrt(t), highest)
     return result
+
+
+def implied_bounds(
+    bid: ArrayLike, ask: ArrayLike, forward: ArrayLike, strike: ArrayLike, time: ArrayLike, factor: ArrayLike, is_call:
+    ArrayLike, *, tick: ArrayLike = 0.01, highest: float = 5.0,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Lowest and highest volatility (fractions a year) that a quote allows, known even where its middle has none: what
+    the bid implies, 0 where it holds less than a tick beyond intrinsic; what the ask implies, `highest` where more.
+    NaN where there is no ask, forward or time; arrays broadcast.
+    """
+    bid, ask, forward, strike, time, factor, call, tick = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (bid, ask, forward, strike, time, factor, is_call, tick))
+    )
+    sides = implied_volatility(
+        np.stack((bid, ask)), forward, strike, time, factor, call != 0, tick=tick, highest=highest
+    )  # fmt: skip
+    with np.errstate(invalid="ignore"):
+        known = (ask > 0) & np.isfinite(forward) & (forward > 0) & (strike > 0) & (time > 0)
+        intrinsic = factor * np.maximum(np.where(call != 0, forward - strike, strike - forward), 0.0)
+        ask_empty = ask - intrinsic < tick
+        low = np.where(np.isfinite(sides[0]), sides[0], np.where(bid - intrinsic >= tick, highest, 0.0))
+        high = np.where(np.isfinite(sides[1]), sides[1], np.where(ask_empty, 0.0, highest))
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def _invert(target: Floats, forward: Floats, strike: Floats, root: Floats, highest: float) -> Floats:

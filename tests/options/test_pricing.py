@@ -14,6 +14,7 @@ from actors.options.pricing import (
     black76_curvature,
     black76_greeks,
     forward_from_parity,
+    implied_bounds,
     implied_volatility,
     years,
 )
@@ -108,6 +109,21 @@ def test_no_volatility_where_the_price_tells_of_none() -> None:
     found = implied_volatility(price, 100.0, strike, 0.5, 1.0, True, tick=0.05)
     assert np.isnan(found[:5]).all()
     assert np.isfinite(found[5])
+
+
+def test_bounds_are_known_where_a_volatility_is_not() -> None:
+    bid = np.array([9.9, 10.0, np.nan, 2.0, 1.0, 150.0])
+    ask = np.array([10.3, 10.01, 0.5, np.nan, 200.0, 160.0])
+    strike = np.array([90.0, 90.0, 130.0, 100.0, 100.0, 100.0])
+    low, high = implied_bounds(bid, ask, 100.0, strike, 0.02, 1.0, True, tick=0.05)
+    assert low[:3].tolist() == [0.0, 0.0, 0.0]
+    assert float(black76(100.0, 90.0, 0.02, high[0], 1.0, True)) == pytest.approx(10.3)
+    assert high[1] == 0.0
+    assert np.isfinite(high[2])
+    assert np.isnan([low[3], high[3]]).all()
+    assert (low[4], high[4]) == (pytest.approx(0.177, abs=0.01), 5.0)
+    assert (low[5], high[5]) == (5.0, 5.0)
+    assert np.isnan(implied_bounds(1.0, 2.0, np.nan, 100.0, 0.1, 1.0, True)).all()
 
 
 def test_the_forward_falls_out_of_parity_with_missing_quotes_left_out() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-problems = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "lints.py"))["problems"]
+_LINTS = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "lints.py"))
+problems, undocumented = _LINTS["problems"], _LINTS["undocumented"]
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,13 @@ def test_awaiting_chance_and_sets_by_name_are_seen(source: str) -> None:
 
 def test_a_name_that_holds_a_set_elsewhere_is_not_blamed_here() -> None:
     assert not problems("def one():\n    names = {1}\n\ndef two(names):\n    return [n for n in names]")
+
+
+def test_public_names_without_a_docstring_are_found() -> None:
+    bad = "class A:\n    def b(self): pass\n    def _c(self): pass\ndef d():\n    def inner(): pass\n"
+    assert [text for _, text in undocumented(bad)] == [
+        "module has no docstring", "public A has no docstring", "public A.b has no docstring",
+        "public d has no docstring",
+    ]  # fmt: skip
+    assert undocumented('"""M."""\nclass A:\n    """A."""\n    x: int = 1\ndef _d(): pass\n') == []
+    assert undocumented("") == []
