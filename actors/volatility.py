@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from actors.messages.market import MarketQuotes, SecuritySeen
 from actors.messages.positions import VolatilityObserved
 from actors.options.marks import Marks, mark
+from actors.options.measures import DAYS
 from actors.options.pricing import (
     Floats,
     Greeks,
@@ -25,7 +26,9 @@ from actors.options.pricing import (
     discount,
     forward_from_parity,
     implied_volatility,
+    years,
 )
+from actors.options.term import constant_maturity
 from actors.runtime import CoreActor, Decision, Derive, Recorded, ViewChanged, Write
 from config.calendar import Sessions
 
@@ -33,7 +36,6 @@ Rows = NDArray[np.intp]
 _NEW_YORK = ZoneInfo("America/New_York")
 #: Minutes of quote widths that the usual width is the median of.
 _WIDTHS = 20
-_TARGET_DAYS = 30.0
 _SAMPLE_BEFORE_CLOSE = dt.timedelta(minutes=15)
 #: Without a rate curve money is taken to cost nothing; parity puts the error into the forward, where it cancels.
 _RATE = 0.0
@@ -91,7 +93,7 @@ def price_chain(previous: Chain | None, quotes: MarketQuotes, now: dt.datetime) 
     forwards: list[float] = []
     factor = np.ones(middle.shape)
     for expiry in index.expiries:
-        left = max(0.0, (expiry.settles_at - now).total_seconds() // 60 / (365 * 24 * 60))
+        left = years(now, expiry.settles_at)
         worth = float(discount(_RATE, left))
         implied = forward_from_parity(expiry.strikes, middle[expiry.calls], middle[expiry.puts], worth)
         if implied != implied:
@@ -248,19 +250,13 @@ def _at_the_money(volatility: Floats, index: Index, expiry: Expiry, forward: flo
 def thirty_day(chain: Chain, underlying: str) -> float | None:
     """Constant-maturity 30-day at-the-money volatility, total variance linear in time between the expiries around 30
     days; None where they do not enclose it."""
-    points = sorted(
-        (float(chain.time[expiry.members[0]]) * 365.0, level)
-        for expiry, level in zip(chain.index.expiries, chain.volatilities, strict=True)
-        if expiry.underlying == underlying and level == level
+    return constant_maturity(
+        [
+            (float(chain.time[expiry.members[0]]) * DAYS, level)
+            for expiry, level in zip(chain.index.expiries, chain.volatilities, strict=True)
+            if expiry.underlying == underlying
+        ]
     )
-    below = [point for point in points if 1.0 <= point[0] <= _TARGET_DAYS]
-    above = [point for point in points if point[0] > _TARGET_DAYS]
-    if not below or not above:
-        return None
-    (near, first), (far, second) = below[-1], above[0]
-    weight = (far - _TARGET_DAYS) / (far - near)
-    variance = weight * first * first * near + (1 - weight) * second * second * far
-    return float(np.sqrt(variance / _TARGET_DAYS))
 
 
 class VolatilityState(msgspec.Struct):
