@@ -17,7 +17,7 @@ from actors.options.contracts import Contract, SymbolError, is_index, is_option,
 from actors.options.ticks import lean_round
 from bridge import protocol
 from bridge.paper.bars import Instant
-from bridge.paper.data import Feed, MarketHours
+from bridge.paper.data import Instants, MarketHours
 from bridge.paper.expiry import assigned_early, settle_expired
 from bridge.paper.fees import lean_fee
 from bridge.paper.fills import combo_prices, fresh, limit_price, market_price, side_bar, stop_price
@@ -37,7 +37,7 @@ class Market:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: Instants,
         hours: MarketHours,
         *,
         cash: Decimal,

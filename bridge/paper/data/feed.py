@@ -1,27 +1,25 @@
-"""The instants of a run: session minutes by the hours database, what the files have for each, and the midnights
-between."""
+"""The instants of a run over a LEAN folder: session minutes by the hours database, and what the files have for each."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
-from actors.options.contracts import Contract, is_index, parse_symbol, underlying_of
+from actors.options.contracts import Contract, parse_symbol
 from bridge.paper.bars import Instant, Update
-from bridge.paper.data.folder import LeanFolder, dates, minute_of, quote_bar, scale_of, trade_bar
+from bridge.paper.data.folder import LeanFolder, minute_of, quote_bar, scale_of, trade_bar
 from bridge.paper.data.hours import MarketHours
+from bridge.paper.data.instants import Instants
 from bridge.paper.data.newcomers import Newcomers
-from bridge.paper.data.universe import select
+from bridge.paper.data.universe import Listed
 from bridge.protocol import ChainFilter
 
 _MINUTE = dt.timedelta(minutes=1)
 
 
-class Feed:
-    """Streams a run day by day. `pinned` symbols stay subscribed though a filter drops them (held, or with an order).
-
-    Files only change values: the minutes come from the sessions of what is subscribed, days without files included.
-    """
+class Feed(Instants):
+    """A LEAN folder's run. Files only change values: the minutes come from the sessions of what is subscribed, days
+    without files included."""
 
     def __init__(
         self,
@@ -34,73 +32,14 @@ class Feed:
         chains: Iterable[ChainFilter] = (),
         symbols: Iterable[str] = (),
     ) -> None:
+        super().__init__(hours, first, last, underlyings=underlyings, chains=chains, symbols=symbols)
         self._folder = folder
-        self._hours = hours
-        self._first, self._last = first, last
-        self._chains = tuple(chains)
-        self._asked = dict.fromkeys(symbols)
-        roots = (Contract(chain.root, first, "C", 1).underlying for chain in self._chains)  # type: ignore[arg-type]
-        self._underlyings = dict.fromkeys([*underlyings, *roots, *(underlying_of(symbol) for symbol in self._asked)])
-        self.pinned: set[str] = set()
-        self._subscribed: dict[str, None] = {}
-        self._begun = False
 
-    @property
-    def underlyings(self) -> tuple[str, ...]:
-        """Stocks and indexes of this run."""
-        return tuple(self._underlyings)
+    def _listed(self, root: str, date: dt.date) -> Listed | None:
+        return self._folder.listed(root, date)
 
-    def __iter__(self) -> Iterator[Instant]:
-        told: dt.datetime | None = None
-        for date in dates(self._first, self._last):
-            for instant in self._midnight(date):
-                told = instant.at
-                yield instant
-            for instant in self._day(date):
-                told = instant.at
-                yield instant
-            self._folder.close_day()
-        yield from self._end(told)
-
-    # --- subscriptions ----------------------------------------------------------------------------------------
-
-    def _wanted(self, date: dt.date) -> dict[str, None]:
-        wanted = dict(self._underlyings)
-        for symbol in self._asked:
-            if _alive(symbol, date):
-                wanted[symbol] = None
-        for chain in self._chains:
-            listed = self._folder.listed(chain.root, date)
-            if listed is not None:
-                wanted |= {contract.symbol: None for contract in select(listed, chain, date)}
-            else:
-                wanted |= {symbol: None for symbol in self._subscribed if _of(chain, symbol) and _alive(symbol, date)}
-        for symbol in self._subscribed:
-            if symbol in self.pinned and _alive(symbol, date):
-                wanted[symbol] = None
-        return wanted
-
-    def _midnight(self, date: dt.date) -> Iterator[Instant]:
-        """00:00 of every exchange zone among what is subscribed, earliest first; selection happens at the first."""
-        trading = any(self._hours.session(symbol, date) is not None for symbol in self._underlyings)
-        listed: tuple[str, ...] = ()
-        unlisted: tuple[str, ...] = ()
-        before = dict(self._subscribed)
-        if trading or not self._begun:
-            wanted = self._wanted(date)
-            listed = tuple(symbol for symbol in wanted if symbol not in before)
-            unlisted = tuple(symbol for symbol in before if symbol not in wanted and _alive(symbol, date))
-        zones = {self._hours.zone(symbol): None for symbol in (*self._underlyings, *before)}
-        midnights = sorted({dt.datetime.combine(date, dt.time(), zone).astimezone(dt.UTC) for zone in zones})
-        gone = {symbol for symbol in before if not _alive(symbol, date)} | set(unlisted)
-        for number, at in enumerate(midnights):
-            final = number == len(midnights) - 1
-            yield Instant(at, "midnight", {}, frozenset(), listed if final else (), unlisted if final else ())
-        self._subscribed = {symbol: None for symbol in before if symbol not in gone}
-        self._subscribed |= dict.fromkeys(listed)
-        self._begun = True
-
-    # --- a day ------------------------------------------------------------------------------------------------
+    def _close_day(self) -> None:
+        self._folder.close_day()
 
     def _day(self, date: dt.date) -> Iterator[Instant]:
         sessions = {
@@ -185,30 +124,6 @@ class Feed:
                 for row in self._folder.rows(symbol, date, "openinterest")[:1]:
                     interest[symbol] = float(row.split(b",")[1])
         return interest
-
-    def _end(self, told: dt.datetime | None) -> Iterator[Instant]:
-        """Where the last data is an index's the run ends with the last instant told, its last bar on a day with a
-        session; else at midnight New York after it."""
-        if all(is_index(symbol) for symbol in self._underlyings):
-            at = told or dt.datetime.combine(self._last, dt.time(), dt.UTC)
-            yield Instant(at, "end", {}, frozenset())
-            return
-        after = self._last + dt.timedelta(days=1)
-        zone = self._hours.zone(next(symbol for symbol in self._underlyings if not is_index(symbol)))
-        at = dt.datetime.combine(after, dt.time(), zone).astimezone(dt.UTC)
-        yield Instant(at, "midnight", {}, frozenset())
-        yield Instant(at, "end", {}, frozenset())
-
-
-def _of(chain: ChainFilter, symbol: str) -> bool:
-    parsed = parse_symbol(symbol)
-    return isinstance(parsed, Contract) and parsed.root == chain.root
-
-
-def _alive(symbol: str, date: dt.date) -> bool:
-    """Whether a symbol can still trade on a date."""
-    parsed = parse_symbol(symbol)
-    return not isinstance(parsed, Contract) or parsed.expiry >= date
 
 
 def _update(symbol: str, raw: list[bytes | None]) -> Update:
