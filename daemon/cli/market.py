@@ -1,4 +1,4 @@
-"""`callboard market`: the embedded market as a process, over a LEAN data folder."""
+"""`callboard market`: the embedded market as a process, over a LEAN data folder or a seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import uuid
 
 from daemon.cli import notice
-from daemon.cli.data import add_data
+from daemon.cli.data import add_data, source_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,29 +36,21 @@ def run(args: argparse.Namespace) -> int:
     from actors.options.lean_margin import lean_initial_margin, lean_margin_used
     from bridge.client import BridgeGone, BridgeRefused, Connection
     from bridge.paper import Market
-    from bridge.paper.data import Feed, HoursError, LeanFolder, MarketHours, SubscriptionError, parse_filter
     from bridge.paper.process import LiveMarket, play_lock_step
+    from daemon.source import SourceError
 
-    if args.last < args.first:
-        print(f"callboard market: --to {args.last} is before --from {args.first}", file=sys.stderr)
-        return 2
     if not (0 <= args.speed < float("inf")) or not (0 <= args.patience < float("inf")):
         print(f"callboard market: speed {args.speed} and patience {args.patience} must be 0 or more", file=sys.stderr)
         return 2
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
     try:
-        hours = MarketHours.load(args.data)
-        chains = tuple(parse_filter(text) for text in args.subscribe)
-    except (HoursError, SubscriptionError, OSError) as error:
+        feed, hours = source_of(args, endless=args.speed > 0).open(args.symbol)
+    except SourceError as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError) as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 1
-    feed = Feed(
-        LeanFolder(args.data), hours, args.first, args.last, underlyings=args.underlying, chains=chains,
-        symbols=args.symbol,
-    )  # fmt: skip
-    if not feed.underlyings:
-        print("callboard market: nothing to play: name an underlying or a subscription", file=sys.stderr)
-        return 2
     session = "1" if args.speed == 0 else uuid.uuid4().hex[:12]
     market = Market(feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session)
 
@@ -69,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         if args.speed == 0:
             play_lock_step(market, connect, args.patience)
         else:
-            LiveMarket(market, connect, args.speed, notice).run()
+            LiveMarket(market, connect, args.speed, notice, step_seconds=args.step).run()
     except BridgeRefused as error:
         print(f"callboard market: the daemon refused: {error}", file=sys.stderr)
         return 4

@@ -1,4 +1,4 @@
-"""`callboard replay`: a LEAN data folder through the whole system in lock-step, with a report."""
+"""`callboard replay`: a LEAN data folder or a seed through the whole system in lock-step, with a report."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from daemon.cli.data import add_data
+from daemon.cli.data import add_data, source_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     parser = subparsers.add_parser(
         "replay",
-        help="play a LEAN data folder through the whole system in lock-step",
-        description="Plays real option data through orders, risk, gateway and positions in lock-step, and reports "
+        help="play a LEAN data folder or a seed through the whole system in lock-step",
+        description="Plays option data through orders, risk, gateway and positions in lock-step, and reports "
         "what was booked. The same inputs give the same journal, byte for byte.",
     )
     add_data(parser)
@@ -37,13 +37,14 @@ def run(args: argparse.Namespace) -> int:
     from actors.runtime import JournalError
     from daemon.replay import ReplayError, ReplayRequest, page, replay
 
-    if args.last < args.first:
-        print(f"callboard replay: --to {args.last} is before --from {args.first}", file=sys.stderr)
+    try:
+        source = source_of(args)
+    except ValueError as error:
+        print(f"callboard replay: {error}", file=sys.stderr)
         return 2
     request = ReplayRequest(
-        data=args.data, underlyings=tuple(args.underlying), subscribe=tuple(args.subscribe), first=args.first,
-        last=args.last, cash=args.cash, risk=args.risk, script=args.script, journal=args.journal,
-    )  # fmt: skip
+        **msgspec.structs.asdict(source), cash=args.cash, risk=args.risk, script=args.script, journal=args.journal
+    )
     shown = -1.0
 
     def progress(at: dt.datetime, steps: int) -> None:
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     body = msgspec.json.format(msgspec.json.encode(report), indent=2)
     if args.report is not None:
         args.report.write_bytes(body + b"\n")
-        title = f"{', '.join(args.underlying)} {args.first} to {args.last}"
+        names = ", ".join(args.underlying) or f"synthetic {args.synthetic}"
+        title = f"{names} {source.first} to {source.last}"
         args.report.with_suffix(".html").write_text(page(report, title))
     if args.json:
         sys.stdout.write(body.decode() + "\n")

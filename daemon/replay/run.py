@@ -10,21 +10,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from actors.messages.lean import AccountSeen
 from actors.messages.market import MarketQuotes
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from actors.runtime import Core, Journal, MemoryJournal, Recorded, Refusal, Tape
 from bridge import protocol, translate
 from bridge.paper import Market
-from bridge.paper.data import Feed, LeanFolder, MarketHours, parse_filter
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.desk import desk_core
 from daemon.journal import JournalHash, open_new
 from daemon.replay.report import Report, ReportFold
 from daemon.replay.script import ScriptLine, parse_script, read_script, symbols_of
+from daemon.source import MarketSource
 
 Progress = Callable[[dt.datetime, int], None]
 
@@ -143,14 +141,9 @@ class LockStep:
             self._fold.refused_command(line.at, line.id, what, order_id, "the run ended before its time")
 
 
-class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayRequest(MarketSource, frozen=True, kw_only=True):
     """What to replay; the fields are the verb's options. `script_text` is used where there is no file."""
 
-    data: Path
-    first: dt.date
-    last: dt.date
-    underlyings: tuple[str, ...] = ()
-    subscribe: tuple[str, ...] = ()
     cash: Decimal = Decimal(100000)
     risk: Literal["lean", "default"] = "lean"
     script: Path | None = None
@@ -176,13 +169,7 @@ def replay(
     rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=False)
     lines = _script(request, rules)
     symbols = dict.fromkeys(symbol for line in lines for symbol in symbols_of(line.command))
-    hours = MarketHours.load(request.data)
-    feed = Feed(
-        LeanFolder(request.data), hours, request.first, request.last, underlyings=request.underlyings,
-        chains=tuple(parse_filter(text) for text in request.subscribe), symbols=symbols,
-    )  # fmt: skip
-    if not feed.underlyings:
-        raise ReplayError("nothing to play: name an underlying, a subscription, or a script with legs")
+    feed, hours = request.open(symbols)
     market = Market(feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin)
     if journal is None:
         journal = MemoryJournal() if request.journal is None else open_new(request.journal)

@@ -92,8 +92,10 @@ class Exchange:
         spot = self.close(instrument.ticker, SESSIONS.previous(date))
         return open_interest(self.seed, instrument, contract, spot, (contract.expiry - date).days)
 
-    def session(self, date: dt.date, symbols: Iterable[str], step: int, bars: int) -> Iterator[tuple[range, list[Chunk]]]:
-        """What a session brings for these symbols: chunks of consecutive bars of `step` seconds, from the open of shares.
+    def session(
+        self, date: dt.date, symbols: Iterable[str], step: int, bars: int
+    ) -> Iterator[tuple[range, list[Chunk]]]:
+        """What a session brings for these symbols: stretches of bars of `step` seconds from the open on.
         Bars beyond the close of shares have quotes of what still trades then."""
         session = self.path.session(date)
         logs = self.path.seconds(session)
@@ -109,9 +111,7 @@ class Exchange:
         for place, instrument in enumerate(INSTRUMENTS):
             spots = spots_of(session, logs, place, step, bars)
             if instrument.ticker in names:
-                sources.append(
-                    ((instrument.ticker,), Shares(self.seed, session, instrument, spots, step))
-                )
+                sources.append(((instrument.ticker,), Shares(self.seed, session, instrument, spots, step)))
             mine = contracts.get(instrument.ticker)
             if mine:
                 board = Board(self.seed, session, instrument, mine, spots, step)

@@ -100,4 +100,5 @@ def _quotes(rows: QuoteRows) -> Iterator[QuoteBar]:
 
 
 def _trades(rows: TradeRows) -> Iterator[TradeBar]:
-    return map(TradeBar, *whole(rows.prices), rows.volume.astype(np.float64).tolist())
+    columns = [*whole(rows.prices), rows.volume.astype(np.float64).tolist()]
+    return map(TradeBar, *columns)

@@ -96,7 +96,8 @@ def expiries(root: str, date: dt.date) -> tuple[dt.date, ...]:
 
 def listed_on(expiry: dt.date) -> dt.date:
     """From when closes widen the strikes of an expiry, whatever its series."""
-    return expiry - MONTHLY_DAYS * _DAY
+    # Ten days more: the expiry may be dated before a holiday, the listing after some.
+    return expiry - (MONTHLY_DAYS + 10) * _DAY
 
 
 @lru_cache(maxsize=1024)

@@ -245,9 +245,7 @@ def _ordered(side: Integers) -> Integers:
     return np.stack((side[0], side.max(axis=0), side.min(axis=0), side[3]))
 
 
-_GOLDEN, _FIRST, _SECOND = (
-    np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
+_GOLDEN, _FIRST, _SECOND = (np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def _uniform(keys: NDArray[np.uint64], at: Integers, salt: int) -> Floats:

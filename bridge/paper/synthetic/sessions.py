@@ -113,7 +113,7 @@ def hours_entries() -> dict[str, Any]:
     def entry(zone: str, data_zone: str, opens: str, closes: str, early_close: str) -> dict[str, Any]:
         day = [{"start": opens, "end": closes, "state": "market"}]
         entry: dict[str, Any] = {"dataTimeZone": data_zone, "exchangeTimeZone": zone}
-        entry |= {name: day for name in ("monday", "tuesday", "wednesday", "thursday", "friday")}
+        entry |= dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), day)
         entry |= {"saturday": [], "sunday": [], "holidays": list(names)}
         entry["earlyCloses"] = {_us(date): early_close for date in early}
         return entry
