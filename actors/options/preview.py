@@ -163,7 +163,8 @@ def preview(
         debit=debit, fees=fees, round_trip_fees=2 * fees, maximum_loss=shape.loss, maximum_profit=shape.profit,
         break_evens=shape.break_evens, vertices=shape.vertices, slope_above=shape.slope, estimated=shape.estimated,
         probability_of_profit=chance, buying_power=power, worst_before=before, worst_after=after, worst_scenario=where,
-        reducing=reduces, reducing_reasons=() if reducing is None else reducing.reasons, verdicts=tuple(verdicts), passes=reduces or not refusing,
+        reducing=reduces, reducing_reasons=() if reducing is None else reducing.reasons, verdicts=tuple(verdicts),
+        passes=reduces or not refusing,
         notes=tuple(notes),
     )  # fmt: skip
 
