@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 
@@ -12,14 +11,19 @@ OK, FAILED, USAGE, UNREACHABLE, REFUSED, NOT_FOUND, CONFLICT, UNKNOWN = range(8)
 CHECK_FAILED = 64
 CONFIGURATION = 78
 
-REMOTE = (
-    "status", "account", "holdings", "positions", "orders", "order", "submit", "amend", "cancel", "halt", "breaker",
-    "actors", "kill",
-)  # fmt: skip
-"""Verbs that talk to a running daemon: they share a module."""
-
-VERBS = ("run", "market", *REMOTE, "replay", "journal", "config", "service", "doctor")
-"""Verbs in the order of the help; one without a module in this package is left out."""
+MODULES = {
+    "run": "run", "market": "market", "replay": "replay",
+    **dict.fromkeys(
+        (
+            "status", "account", "holdings", "positions", "orders", "order", "submit", "amend", "cancel", "halt",
+            "breaker", "actors", "kill",
+        ),
+        "remote",
+    ),
+    "journal": "journal", "config": "config", "service": "service", "doctor": "doctor", "version": "completion",
+    "completion": "completion",
+}  # fmt: skip
+"""Verbs in the order of the help, and the module in this package that each lives in."""
 
 _EPILOG = """exit codes:
   0 ok   1 failed   2 usage   3 unreachable   4 refused   5 not found
@@ -31,7 +35,7 @@ def notice(event: str, text: str) -> None:
     print(f"{event}: {text}", file=sys.stderr, flush=True)
 
 
-def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+def build_parser(verbs: Sequence[str] = tuple(MODULES)) -> argparse.ArgumentParser:
     """The parser with the given verbs; imports their modules."""
     parser = argparse.ArgumentParser(
         prog="callboard",
@@ -41,17 +45,15 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
-    for verb in dict.fromkeys("remote" if verb in REMOTE else verb for verb in verbs):
-        name = f"{__name__}.{verb}"
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name).add_parser(subparsers)
+    for module in dict.fromkeys(MODULES[verb] for verb in verbs):
+        importlib.import_module(f"{__name__}.{module}").add_parser(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; argparse leaves with 2 on wrong usage."""
     given = list(sys.argv[1:] if argv is None else argv)
-    named = (given[0],) if given and given[0] in VERBS else VERBS
+    named = (given[0],) if given and given[0] in MODULES else tuple(MODULES)
     parser = build_parser(named)
     args = parser.parse_args(given)
     if args.version:
