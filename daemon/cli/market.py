@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
 import uuid
+from pathlib import Path
 
 from daemon.cli import notice
 from daemon.cli.data import add_data, source_of
@@ -19,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Plays option data behind the bridge: in lock-step, or live at a speed whether or not a daemon "
         "is there. TCP needs CALLBOARD_BRIDGE_SECRET.",
     )
-    parser.add_argument("--bridge", required=True, metavar="ADDRESS", help="where the daemon's bridge is")
+    parser.add_argument("--bridge", metavar="ADDRESS", help="where the daemon's bridge is")
     add_data(parser)
     parser.add_argument("--symbol", action="append", default=[], metavar="S", help="one contract; may be repeated")
     parser.add_argument(
@@ -27,6 +29,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--patience", type=float, default=0.0, metavar="S", help="lock-step: seconds to wait for a daemon that died (0)"
+    )
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="play nothing: write the seed's dates there as a LEAN data folder"
     )
     parser.set_defaults(run=run)
 
@@ -41,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
     if not (0 <= args.speed < float("inf")) or not (0 <= args.patience < float("inf")):
         print(f"callboard market: speed {args.speed} and patience {args.patience} must be 0 or more", file=sys.stderr)
+        return 2
+    if args.export is not None:
+        return _export(args)
+    if args.bridge is None:
+        print("callboard market: --bridge is needed to play", file=sys.stderr)
         return 2
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
     try:
@@ -68,4 +78,30 @@ def run(args: argparse.Namespace) -> int:
     except BridgeGone as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 3
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from bridge.paper.data import parse_filter
+    from bridge.paper.synthetic import Exchange, SyntheticError, export
+    from daemon.source import SourceError
+
+    if args.synthetic is None:
+        print("callboard market: --export writes a synthetic market: name its seed with --synthetic", file=sys.stderr)
+        return 2
+
+    def progress(date: dt.date, contracts: int) -> None:
+        notice("exported", f"{date}, {contracts} contracts")
+
+    try:
+        source = source_of(args)
+        chains = tuple(parse_filter(text) for text in args.subscribe)
+        count = export(Exchange(args.synthetic), args.export, source.first, source.last, chains, progress)
+    except (SourceError, SyntheticError, FileExistsError) as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError) as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 1
+    print(f"{count} sessions of seed {args.synthetic} in {args.export}")
     return 0
