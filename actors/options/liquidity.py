@@ -6,9 +6,15 @@ import math
 
 import msgspec
 
+from actors.options.contracts import INDEX_ROOTS
+
+#: Funds on broad indexes, whose options trade far more than a single stock's.
+INDEX_FUNDS = frozenset({"SPY", "QQQ", "IWM", "DIA"})
+
 
 class Limits(msgspec.Struct, frozen=True):
-    """Limits of the gates: contracts, dollars per share, fractions, seconds."""
+    """Limits of the gates: contracts, dollars per share, fractions, seconds. Source: the desk's starting values, to be
+    tuned a class; `limits_of` has those that differ."""
 
     open_interest: float = 100.0
     volume: float = 50.0
@@ -18,6 +24,15 @@ class Limits(msgspec.Struct, frozen=True):
     combo_spread_of_width: float = 0.10
     quote_age: float = 2.0
     underlying_spread: float = 0.0005
+    since_open: float = 600.0
+
+
+def limits_of(root: str) -> Limits:
+    """The starting limits of a class: index options and funds on broad indexes need 500 contracts of open interest and
+    may be entered from 5 minutes after the open, all others 100 and 15 minutes."""
+    if root in INDEX_FUNDS or root in INDEX_ROOTS:
+        return Limits(open_interest=500.0, since_open=300.0)
+    return Limits(since_open=900.0)
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -27,6 +42,11 @@ class Gate(msgspec.Struct, frozen=True):
     value: float
     limit: float
     passed: bool
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.passed else "not met"
+        value = "unknown" if math.isnan(self.value) else f"{self.value:.6g}"
+        return f"{self.name} {value}, limit {self.limit:.6g}: {verdict}"
 
 
 def leg_gates(
@@ -61,3 +81,8 @@ def underlying_gate(bid: float, ask: float, limits: Limits) -> Gate:
     mid = (bid + ask) / 2
     spread = (ask - bid) / mid if mid > 0 else math.nan
     return Gate("underlying spread", spread, limits.underlying_spread, 0 <= spread <= limits.underlying_spread)
+
+
+def open_gate(since_open: float, limits: Limits) -> Gate:
+    """Whether the first minutes after the class's open are over; `since_open` in seconds, nan for unknown."""
+    return Gate("seconds since open", since_open, limits.since_open, since_open >= limits.since_open)

@@ -1,18 +1,28 @@
-"""The catalogue holds 61 strategies; matching and splitting heed neither order nor scale; gates refuse the unknown."""
+"""The catalogue is complete and its rules can fire; matching and splitting heed neither order nor scale."""
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.options.catalogue import BY_KEY, CATALOGUE, RuleError, Strategy, check_exit, usable_exit
-from actors.options.liquidity import Limits, combo_gate, leg_gates
+from actors.options.catalogue import (
+    BY_KEY,
+    CATALOGUE,
+    LEAN,
+    OTHERS,
+    VARIANTS,
+    RuleError,
+    Strategy,
+    check_exit,
+    find,
+    key_of,
+    usable_exit,
+)
 from actors.options.matching import match, split
-from actors.options.payoff import Leg, payoff
+from actors.options.payoff import UNLIMITED, Leg, payoff
 
 GAPS = {1: 740, 2: 750, 3: 760, 4: 770}
 
@@ -27,8 +37,59 @@ def legs_of(each: Strategy) -> list[Leg]:
     ]
 
 
-def test_there_are_61_with_keys_of_their_own() -> None:
-    assert len(CATALOGUE) == len(BY_KEY) == 61
+def test_there_are_leans_41_and_20_others_and_their_variants() -> None:
+    assert (len(LEAN), len(OTHERS)) == (41, 20)
+    assert len(CATALOGUE) == len(BY_KEY) == 61 + len(VARIANTS)
+
+
+def test_names_and_aliases_name_one_strategy_each() -> None:
+    names = [key_of(name) for each in CATALOGUE for name in (each.name, *each.aliases)]
+    assert len(names) == len(set(names))
+    assert find("pmcc") is BY_KEY["poor_mans_covered_call"]
+    assert find("Iron Fly") is BY_KEY["iron_butterfly"]
+    assert find("Iron Goose") is None
+    assert all(each.family in BY_KEY for each in CATALOGUE)
+
+
+def test_every_entry_says_when_what_goes_wrong_and_how_to_get_in_and_out() -> None:
+    for each in CATALOGUE:
+        assert len(each.when) > 10, each.name
+        assert len(each.wrong) > 10, each.name
+        assert len(each.entry.days) == each.expiries
+        assert bool(each.factory) == (each in LEAN)
+        locked = each.outlook == "locked"
+        assert (each.exit.close_days is None) == locked
+        assert each.exit.ladder or locked or each.stock, each.name
+
+
+def test_no_two_entries_have_the_same_legs_but_those_that_a_price_tells_apart() -> None:
+    shapes: dict[tuple[object, str], list[str]] = {}
+    for each in CATALOGUE:
+        shapes.setdefault((frozenset(each.legs), each.spacing), []).append(each.key)
+    twins = sorted(names for names in shapes.values() if len(names) > 1)
+    assert twins == [["diagonal_spread", "poor_mans_covered_call"], ["put_diagonal_spread", "poor_mans_covered_put"]]
+
+
+def test_a_loss_without_a_bound_is_never_stopped_at_a_part_of_it() -> None:
+    for each in CATALOGUE:
+        if each.risk == "undefined":
+            assert each.exit.stop_max_loss is None, each.name
+            assert each.exit.stop_gain is not None or each.outlook == "locked", each.name
+
+
+# What a trader would call defined or not, written by hand.
+UNCOVERED = {
+    "naked_call", "naked_put", "covered_put", "short_straddle", "short_strangle", "short_call_calendar_spread",
+    "short_put_calendar_spread", "jelly_roll", "short_jelly_roll", "bull_call_ladder", "bear_put_ladder",
+    "short_call_backspread", "short_put_backspread", "ratio_spread_1x3", "risk_reversal", "synthetic_long_stock",
+    "jade_lizard", "reverse_jade_lizard", "seagull", "covered_strangle", "put_ratio_spread_1x3", "ratio_spread_2x3",
+    "put_ratio_spread_2x3", "bearish_risk_reversal", "synthetic_short_stock", "short_strap", "short_strip",
+    "short_guts", "bearish_seagull", "covered_straddle",
+}  # fmt: skip
+
+
+def test_risk_is_what_a_trader_would_say() -> None:
+    assert {each.key for each in CATALOGUE if each.risk == "undefined"} == UNCOVERED
 
 
 @given(st.sampled_from(CATALOGUE), st.integers(1, 9), st.randoms())
@@ -39,6 +100,8 @@ def test_a_match_heeds_neither_order_nor_scale(each: Strategy, units: int, chanc
     assert found is not None
     assert found.strategy is not None
     assert (found.strategy.legs, found.units, found.negated) == (each.legs, units, False)
+    if each.condition != "debit below width":
+        assert found.strategy is each
 
 
 @given(st.sampled_from([each for each in CATALOGUE if each.expiries == 1]))
@@ -71,12 +134,44 @@ def test_a_stop_that_can_never_fire_gives_way_to_the_one_on_maximum_loss() -> No
     check_exit(rules, Decimal("-1.00"), Decimal("5"))
     with pytest.raises(RuleError, match="95 %"):
         check_exit(rules, Decimal("-2.00"), Decimal("5"))
-    assert usable_exit(rules, Decimal("-2.00"), Decimal("5")).stop_gain is None
+    usable = usable_exit(rules, Decimal("-2.00"), Decimal("3"))
+    assert (usable.stop_gain, usable.stop_max_loss) == (None, Decimal("0.60"))
+    assert usable_exit(rules, Decimal("-1.00"), Decimal("4")) == rules
 
 
-def test_gates_refuse_what_is_wide_or_unknown() -> None:
-    assert all(gate.passed for gate in leg_gates(1.0, 1.05, 500, 80, 0.5, Limits()))
-    failed = [gate.name for gate in leg_gates(1.0, 1.3, math.nan, 10, 3.0, Limits()) if not gate.passed]
-    assert failed == ["spread", "open interest", "volume", "quote age"]
-    assert not combo_gate(-0.5, -1.5, math.nan, Limits()).passed
-    assert combo_gate(-0.5, -1.0, 5.0, Limits()).passed
+def test_a_rung_that_a_debit_can_never_reach_gives_way_to_most_of_what_it_can_gain() -> None:
+    rules = BY_KEY["bull_call_spread"].exit
+    with pytest.raises(RuleError, match="can't reach"):
+        check_exit(rules, Decimal("2.00"), None, Decimal("3.00"))
+    usable = usable_exit(rules, Decimal("2.00"), Decimal("2.00"), Decimal("3.00"))
+    assert usable.ladder == (
+        (Decimal("0.50"), Decimal("0.333")),
+        (Decimal("1"), Decimal("0.333")),
+        (Decimal("1.20"), Decimal("0.334")),
+    )
+    check_exit(usable, Decimal("2.00"), None, Decimal("3.00"))
+
+
+def test_what_may_be_either_is_left_by_what_was_really_paid() -> None:
+    ratio = BY_KEY["short_call_backspread"]
+    assert ratio.exit_at(Decimal("-2.00"), UNLIMITED, Decimal(12)).stop_gain == Decimal("-2.00")
+    assert ratio.exit_at(Decimal("2.00"), UNLIMITED, Decimal(8)).stop_gain == Decimal("-0.50")
+    even = BY_KEY["synthetic_long_stock"].exit_at(Decimal("0.10"), Decimal("750.10"), UNLIMITED)
+    assert (even.basis, even.stop_max_loss) == ("requirement", None)
+    wing = BY_KEY["broken_wing_butterfly"].exit_at(Decimal("0.10"), Decimal("10.10"), Decimal(10))
+    assert (wing.basis, wing.stop_max_loss) == ("maximum loss", Decimal("0.60"))
+
+
+@given(
+    st.sampled_from([each for each in CATALOGUE if each.expiries == 1]),
+    st.decimals(-30, 30, places=2),
+)
+def test_default_rules_can_fire_at_any_entry(each: Strategy, entry: Decimal) -> None:
+    shape = payoff(legs_of(each))
+    bound = lambda value: value if value is UNLIMITED else value / 100  # noqa: E731 - per share
+    loss, gain = bound(shape.maximum_loss), bound(shape.maximum_profit)
+    loss = loss if loss is UNLIMITED else loss + entry
+    gain = gain if gain is UNLIMITED else gain - entry
+    rules = each.exit_at(entry, loss, gain)
+    check_exit(rules, entry, loss if loss is UNLIMITED else loss - entry, gain)
+    assert sum((part for _, part in rules.ladder), Decimal(0)) in (0, 1)
