@@ -11,7 +11,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
-from actors.options._decomposition import Component, OptionHeld, UnderlyingBook, decompose
+from actors.options._decomposition import decompose
+from actors.options._margin_parts import Component, OptionHeld, UnderlyingBook
 from actors.options.contracts import Contract, parse_symbol
 from actors.options.margin_rates import AccountKind, MarginRates, Mode, rates_of
 from actors.options.matching import match
