@@ -242,7 +242,9 @@ def if_we_die(holdings: Mapping[str, int], market: RiskMarket, resting: Iterable
         f"{' (unknown)' if order.unknown else ''}"
         for order in orders
     )
-    rests = "nothing rests at the broker" if not lines else f"{len(lines)} orders rest at the broker"
+    rests = f"{len(lines) or 'no'} orders rest at the broker"
+    if len(lines) == 1:
+        rests = "1 order rests at the broker"
     worst = min(0.0, worst)
     words = f"{rests}; to the next open at worst {worst:,.2f} ({scenario.words})"
     return IfWeDie(lines, Decimal(repr(round(worst, 2))), scenario.words, words)
