@@ -86,6 +86,7 @@ def spread_groups(book: UnderlyingBook) -> list[tuple[int, ...]]:
 
 
 def margin_rows(book: UnderlyingBook) -> list[Row]:
+    """Every way in which the account may hold short options apart from spreads: uncovered, in pairs, beside shares."""
     rows: list[Row] = []
     short = [i for i, option in enumerate(book.options) if option.quantity < 0]
     calls = [i for i in short if book.options[i].contract.right == "C"]
@@ -212,6 +213,7 @@ def _held(book: UnderlyingBook, right: str) -> list[tuple[int, Contract]]:
 
 
 def stock_part(book: UnderlyingBook, shares: int) -> Component:
+    """Shares that hedge nothing: `shares` is signed and not 0."""
     if shares > 0:
         rate = book.rates.long_stock(book.mode, book.account)
         words = f"{rate:.0%} of {book.spot:f} a share"
@@ -225,6 +227,7 @@ def stock_part(book: UnderlyingBook, shares: int) -> Component:
 
 
 def intrinsic(contract: Contract, spot: Decimal) -> Decimal:
+    """Dollars per share that the contract is worth at this spot if it ends now."""
     gap = spot - contract.strike if contract.right == "C" else contract.strike - spot
     return max(gap, ZERO)
 
@@ -235,6 +238,7 @@ def turning_points(book: UnderlyingBook, members: Sequence[int]) -> list[Decimal
 
 
 def spread_part(book: UnderlyingBook, members: Sequence[int], amounts: Sequence[int]) -> Component:
+    """What a group asks with these contracts of each member in it: its greatest loss at the turning points."""
     legs = [
         (book.options[i], amount if book.options[i].quantity > 0 else -amount)
         for i, amount in zip(members, amounts, strict=True)
