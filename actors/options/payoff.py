@@ -112,6 +112,17 @@ class Payoff(msgspec.Struct, frozen=True):
                 found.append(root)
         return tuple(found)
 
+    def vertices(self, low: Decimal, high: Decimal, cash: Decimal = Decimal(0)) -> tuple[tuple[Decimal, Decimal], ...]:
+        """What to draw between two prices: (price, dollars with `cash`) at both ends, every kink and every break-even
+        between, rising. Straight lines through them are the payoff itself.
+
+        Raises ValueError unless 0 <= low < high.
+        """
+        if not 0 <= low < high:
+            raise ValueError(f"can't draw from {low} to {high}: needs 0 <= low < high")
+        inner = [spot for spot in (*self.spots, *self.break_evens(cash)) if low < spot < high]
+        return tuple((spot, self.at(spot) + cash) for spot in (low, *sorted(dict.fromkeys(inner)), high))
+
 
 def payoff(legs: Iterable[Leg]) -> Payoff:
     """The payoff of legs on one underlying that expire together; stock and no options at all are fine.
