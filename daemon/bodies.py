@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -69,3 +69,31 @@ class ResetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     reason: str = ""
     phrase: str = ""
+
+
+class ExerciseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Exercise `quantity` long contracts of `symbol`; `exercise_id` is the key under which it is done once."""
+
+    exercise_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    symbol: str
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    tag: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class SettleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An operator's word on an order of unknown outcome; the reason stays in the journal."""
+
+    outcome: Literal["canceled", "rejected", "accepted"]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
+class CloseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Close a position, or `units` of it, by one order. Without `limit_price` the price is taken from the market when
+    the order is made: `price` says whether the middle or what fills now. `order_id` is the key."""
+
+    order_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    units: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    limit_price: Decimal | None = None
+    price: Literal["mid", "natural"] = "mid"
+    time_in_force: Literal["day", "gtc"] = "day"
+    tag: Annotated[str, msgspec.Meta(max_length=200)] = ""

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ from daemon.api import make_app
 from daemon.desk import desk_core
 from daemon.driver import Driver
 from daemon.feed import Feed
+from daemon.feed_state import Board
 from daemon.journal import SqliteJournal
 from daemon.replay.script import ScriptLine, read_script
 from daemon.serve import WebServer
@@ -132,14 +134,14 @@ async def run_daemon(
     journal = SqliteJournal(request.journal, live=True)
     try:
         sessions = ExchangeSessions() if request.risk == "default" else None
-        core = desk_core(journal, rules, sessions)
+        core = desk_core(journal, rules, sessions, elapsed=time.perf_counter)
         port = BridgePort(core, journal, clock, script, notice)
         views = Views()
         port.listen(views.add)
         if on_fact is not None:
             port.listen(on_fact)
         _start(port, views)
-        await _serve(request, port, views, notice, status or Status(), began)
+        await _serve(request, port, views, notice, status or Status(), began, sessions)
     except ExceptionGroup as group:
         raise first_cause(group) from group
     finally:
@@ -160,7 +162,13 @@ def _start(port: BridgePort, views: Views) -> None:
 
 
 async def _serve(
-    request: RunRequest, port: BridgePort, views: Views, notice: Notice, status: Status, began: dt.datetime
+    request: RunRequest,
+    port: BridgePort,
+    views: Views,
+    notice: Notice,
+    status: Status,
+    began: dt.datetime,
+    sessions: ExchangeSessions | None,
 ) -> None:
     bridge = BridgeServer(port, request.bridge, notice)
     children = [
@@ -169,9 +177,14 @@ async def _serve(
         Child("bridge", bridge.run, deadline=1.0),
     ]
     if request.api is not None and request.tokens is not None:
-        feed = Feed(port.journal, port.core.decode, request.tokens, after=views.seq)
+        board = Board(port, views, rules_of(request))
+        feed = Feed(port.journal, port.core.decode, request.tokens, after=views.seq, board=board)
         port.listen(feed.add)
-        web = WebServer(make_app(port, views, request.tokens, feed), *request.api, notice)
+        app = make_app(
+            port, views, request.tokens, feed, rules=rules_of(request), sessions=sessions,
+            reports=lambda: tree.report(), kill_edge=lambda name: tree.kill(name),
+        )  # fmt: skip
+        web = WebServer(app, *request.api, notice)
         children.append(Child("api", partial(_serve_api, web, feed, request.api[0], notice), deadline=1.5))
 
     def changed(path: str, state: str, error: str) -> None:

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from collections import deque
+from typing import Any, Literal
 
 import msgspec
 
 from actors.messages.book import BOOK_FACTS, Book, fold_book
-from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset
-from actors.messages.lean import AccountSeen, AccountView, Reconciled, SessionClosed, SessionOpened
+from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset, ResetStarted
+from actors.messages.lean import (
+    AccountSeen,
+    AccountView,
+    Anomaly,
+    EventUnreadable,
+    Reconciled,
+    SessionClosed,
+    SessionOpened,
+)
 from actors.messages.order_state import OrderTable, fold
-from actors.messages.orders import OrderFact
+from actors.messages.orders import ExerciseRequested, ExerciseReturned, ExerciseSent, OrderFact, OrderSent
 from actors.messages.positions import EquityMarked
 from actors.runtime import Recorded
+
+#: Notices of trouble kept for who looks.
+_ANOMALIES = 50
+
+
+class ExerciseView(msgspec.Struct):
+    """An exercise as far as it went: requested, sent, accepted or refused."""
+
+    exercise_id: str
+    symbol: str
+    quantity: int
+    principal: str
+    requested_at: dt.datetime
+    changed_at: dt.datetime
+    state: Literal["requested", "sent", "accepted", "refused"] = "requested"
+    reason: str = ""
 
 
 class Views:
@@ -28,7 +54,21 @@ class Views:
         self.connected = False
         self.account: AccountView | None = None
         self.reconciled: Reconciled | None = None
+        self.reconciled_at: dt.datetime | None = None
         self.equity: EquityMarked | None = None
+        self.raised_by = ""
+        self.raised_at: dt.datetime | None = None
+        self.phrase = ""
+        self.session_since: dt.datetime | None = None
+        self.account_at: dt.datetime | None = None
+        self.sent_on: dt.date | None = None
+        self._sent = 0
+        self.exercises: dict[str, ExerciseView] = {}
+        self.anomalies: deque[Recorded] = deque(maxlen=_ANOMALIES)
+
+    def sent_on_day(self, day: dt.date) -> int:
+        """Orders sent on a day, as the risk gate counts them (UTC)."""
+        return self._sent if day == self.sent_on else 0
 
     @property
     def level_name(self) -> str:
@@ -44,22 +84,48 @@ class Views:
         if isinstance(fact, BOOK_FACTS):
             fold_book(self.book, recorded)
         match fact:
-            case BreakerRaised(level=level, reason=reason) if level > self.level:
+            case BreakerRaised(level=level, reason=reason, principal=principal) if level > self.level:
                 self.level, self.reason = level, reason
+                self.raised_by, self.raised_at = principal, recorded.at
+            case ResetStarted(phrase=phrase):
+                self.phrase = phrase
             case BreakerReset():
-                self.level, self.reason = 0, ""
-            case SessionOpened():
-                self.session, self.connected = fact, True
+                self.level, self.reason, self.phrase = 0, "", ""
+                self.raised_by, self.raised_at = "", None
+            case SessionOpened(account=account):
+                self.session, self.connected, self.session_since = fact, True, recorded.at
+                self.account, self.account_at = account, recorded.at
             case SessionClosed():
                 self.connected = False
             case AccountSeen(account=account):
-                self.account = account
+                self.account, self.account_at = account, recorded.at
             case Reconciled():
-                self.reconciled = fact
+                self.reconciled, self.reconciled_at = fact, recorded.at
             case EquityMarked():
                 self.equity = fact
+            case OrderSent():
+                day = recorded.at.date()
+                self._sent = self._sent + 1 if day == self.sent_on else 1
+                self.sent_on = day
+            case ExerciseRequested():
+                self.exercises[fact.exercise_id] = ExerciseView(
+                    fact.exercise_id, fact.symbol, fact.quantity, fact.principal, recorded.at, recorded.at
+                )
+            case ExerciseSent(exercise_id=exercise_id) | ExerciseReturned(exercise_id=exercise_id):
+                self._exercise(self.exercises.get(exercise_id), fact, recorded.at)
+            case Anomaly() | EventUnreadable():
+                self.anomalies.append(recorded)
             case _:
                 pass
+
+    def _exercise(self, exercise: ExerciseView | None, fact: Any, at: dt.datetime) -> None:
+        if exercise is None:
+            return
+        exercise.changed_at = at
+        if isinstance(fact, ExerciseReturned):
+            exercise.state, exercise.reason = "accepted" if fact.accepted else "refused", fact.reason
+        else:
+            exercise.state = "sent"
 
 
 def named(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from actors.runtime._actor import CoreActor, Guard, Issued, JobDone, Output, TimerDue, ViewChanged
+from actors.runtime._actor import CoreActor, Group, Guard, Issued, JobDone, Output, TimerDue, ViewChanged
 from actors.runtime._cell import Cell, first_due
 from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal
 from actors.runtime._journal import Batch, CommandRow, Journal, JournalError, Row
@@ -209,6 +209,10 @@ class Core:
     def failed(self) -> dict[str, int]:
         """Actors that stopped, each with the sequence of the fact it failed on (0: an input)."""
         return {name: cell.failure_seq for name, cell in self._cells.items() if cell.failed}
+
+    def group(self, actor: str) -> Group:
+        """The group of an actor: what its failure means."""
+        return self._cells[actor].actor.group
 
     def statistics(self) -> dict[str, Telemetry]:
         """Telemetry by actor."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+encode = msgspec.json.Encoder(order="deterministic").encode
 
 #: HTTP status by the code of a refusal.
 STATUS = {
@@ -17,12 +17,22 @@ STATUS = {
 }  # fmt: skip
 
 
+class ProblemShown(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9457: `code` is one word for machines, `detail` a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Anything that msgspec can write, as JSON."""
-    return Response(_encode(content), status, headers, "application/json")
+    return Response(encode(content), status, headers, "application/json")
 
 
 def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """An error as application/problem+json; `code` is one word for machines."""
     body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
-    return Response(_encode({**body, **more}), status, headers, "application/problem+json")
+    return Response(encode({**body, **more}), status, headers, "application/problem+json")

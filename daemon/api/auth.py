@@ -10,7 +10,32 @@ from daemon.serve import App
 from daemon.tokens import Tokens
 
 #: Paths that say nothing of the desk.
-_OPEN = frozenset(("/healthz", "/readyz"))
+_OPEN = frozenset(("/", "/favicon.ico", "/healthz", "/readyz"))
+
+
+#: On every answer: it is what it says it is, nobody frames it, and where it came from is told to nobody.
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)  # fmt: skip
+
+
+class Careful:
+    """ASGI: puts the headers of care on every answer; what an API tells is kept by no cache unless it says so."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], *_HEADERS]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)
 
 
 class Authenticated:
@@ -20,12 +45,15 @@ class Authenticated:
         self._app, self._tokens = app, tokens
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] in _OPEN:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if "token" in parse_qs(scope["query_string"].decode("latin-1")):
             answer = problem(400, "token_in_url", "a token in a URL ends up in logs: send it as a bearer token")
             await answer(scope, receive, send)
+            return
+        if scope["path"] in _OPEN or scope["path"].startswith("/static/"):
+            await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         scheme, _, token = headers.get(b"authorization", "").partition(" ")

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from daemon.cli import CONFLICT, FAILED, NOT_FOUND, OK, REFUSED, UNKNOWN, UNREACHABLE, USAGE
@@ -65,6 +65,7 @@ def ask(args: argparse.Namespace, method: str, path: str, body: object = None) -
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address + path, data, method=method)
     request.add_header("authorization", f"Bearer {token}")
+    request.add_header("content-type", "application/json")
     try:
         with urllib.request.urlopen(request, timeout=args.timeout) as response:
             return json.load(response)
@@ -156,7 +157,14 @@ def _breaker(args: argparse.Namespace) -> Any:
 
 
 def _actors(args: argparse.Namespace) -> Any:
-    return ask(args, "GET", "/api/v1/actors")
+    return [node for node in _nodes(ask(args, "GET", "/api/v1/actors")) if node["kind"] in ("actor", "edge", "core")]
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A tree's nodes, each before its children."""
+    yield {key: value for key, value in node.items() if key != "children"}
+    for child in node["children"]:
+        yield from _nodes(child)
 
 
 def _kill(args: argparse.Namespace) -> Any:
@@ -167,6 +175,7 @@ def _path(args: argparse.Namespace) -> str:
     return f"/api/v1/orders/{urllib.parse.quote(args.id, safe='')}"
 
 
+_NODE_COLUMNS = ("name", "kind", "state", "turns", "seconds", "failures", "restarts")
 _ORDER_COLUMNS = ("order_id", "state", "amend", "filled", "reason")
 _VERBS: dict[str, tuple[str, Callable[[argparse.Namespace], Any], tuple[str, ...]]] = {
     "status": ("how the daemon does", _status, ()),
@@ -180,7 +189,11 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.Namespace], Any], tuple[str, ...
     "cancel": ("cancel an order, or all", _cancel, _ORDER_COLUMNS),
     "halt": ("raise the breaker", _halt, ()),
     "breaker": ("the breaker's level; --reset and --confirm lower it in two steps", _breaker, ()),
-    "actors": ("the actors, their turns and failures", _actors, ("name", "turns", "seconds", "failures", "failed_at")),
+    "actors": (
+        "the actors, their turns and failures",
+        _actors,
+        _NODE_COLUMNS,
+    ),
     "kill": ("drop an actor's state and fold it anew", _kill, ()),
 }
 

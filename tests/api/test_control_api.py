@@ -120,7 +120,9 @@ def test_a_resting_order_is_amended_by_version_and_canceled(desk: Desk) -> None:
 
 def test_a_halt_denies_entries_until_a_reset_in_two_steps(desk: Desk) -> None:
     halted = desk.ask("POST", "/api/v1/breaker/halt", "trader", json={"level": 2, "reason": "lunch"})
-    assert halted.json() == {"level": 2, "level_name": "no-entry", "reason": "lunch"}
+    assert halted.json()["level"] == 2
+    assert halted.json()["level_name"] == "no-entry"
+    assert (halted.json()["reason"], halted.json()["by"]) == ("lunch", "operator:trader")
     denied = desk.ask("POST", "/api/v1/orders?wait=decided", json={"order_id": "during", **CONDOR})
     assert denied.json()["state"] == "denied", denied.text
     assert "breaker" in denied.json()["reason"]
@@ -131,9 +133,15 @@ def test_a_halt_denies_entries_until_a_reset_in_two_steps(desk: Desk) -> None:
     assert desk.ask("POST", "/api/v1/breaker/reset", json=began.json()).json()["level"] == 0
 
 
+def nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield tree
+    for child in tree["children"]:
+        yield from nodes(child)
+
+
 def test_an_actor_is_killed_and_goes_on_with_the_same_book(desk: Desk) -> None:
     before = desk.ask("GET", "/api/v1/holdings").json()
-    names = [each["name"] for each in desk.ask("GET", "/api/v1/actors").json()]
+    names = [each["name"] for each in nodes(desk.ask("GET", "/api/v1/actors").json()) if each["kind"] == "actor"]
     assert {"orders", "risk", "gateway", "positions"} <= set(names)
     for name in names:
         assert desk.ask("POST", f"/api/v1/actors/{name}/kill").json() == {"name": name, "failed": False}
@@ -150,7 +158,7 @@ def test_an_actor_is_killed_and_goes_on_with_the_same_book(desk: Desk) -> None:
         (b'{"order_id": "x", "legs": [], "quantity": 1}', 422, "leg"),
         (b'{"order_id": "x", "legs": [], "quantity": 1, "surprise": 1}', 422, "surprise"),
         (b'{"order_id": "x", "legs": [{"symbol": "no!", "ratio": 1}], "quantity": 1, "limit_price": "1"}', 422, "no!"),
-        (b" " * 70_000, 400, "65536"),
+        (b" " * 70_000, 413, "65536"),
     ],
 )  # fmt: skip
 def test_a_bad_body_is_refused_by_name_and_makes_nothing(desk: Desk, body: bytes, status: int, text: str) -> None:
@@ -312,3 +320,113 @@ def test_one_line_orders_are_read_exactly(text: str, symbol: str, ratio: int) ->
 def test_a_weak_token_is_refused_at_the_start(token: str) -> None:
     with pytest.raises(WeakToken, match=r"characters|no token"):
         Tokens({"admin": token})
+
+
+def test_the_page_needs_no_token_and_lets_nothing_in_from_elsewhere(desk: Desk) -> None:
+    page = httpx.get(f"{desk.address}/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert httpx.get(f"{desk.address}/?token={TOKENS['viewer']}").json()["code"] == "token_in_url"
+    for path in ("/static/nothing.js", "/static/../api/app.py", "/static/..%2fapi%2fapp.py", "/static/%2e%2e/run.py"):
+        assert httpx.get(desk.address + path).status_code in (401, 404), path
+
+
+def test_the_market_is_shown_with_marks_and_greeks(desk: Desk) -> None:
+    (goog,) = desk.ask("GET", "/api/v1/underlyings", "viewer").json()
+    assert (goog["symbol"], goog["kind"], goog["contracts"]) == ("GOOG", "equity", 704)
+    shown = desk.ask("GET", "/api/v1/chain/GOOG?expiry=2016-01-15", "viewer").json()
+    (expiry,) = shown["expiries"]
+    assert (expiry["expiry"], expiry["fixing"], expiry["contracts"]) == ("2016-01-15", "PM", len(shown["contracts"]))
+    assert abs(expiry["forward"] / shown["spot"] - 1) < 0.01
+    call, put = (each for each in shown["contracts"] if each["strike"] == "750")
+    assert call["bid"] <= call["mark"] <= call["ask"]
+    assert abs(call["delta"] - put["delta"] - 1) < 0.02
+    assert call["theta"] < 0 < call["vega"]
+    assert desk.ask("GET", "/api/v1/chain/NOPE", "viewer").status_code == 404
+    assert desk.ask("GET", "/api/v1/chain/GOOG?expiry=soon", "viewer").status_code == 400
+    assert desk.ask("GET", "/api/v1/chain/GOOG?expiri=2016-01-15", "viewer").status_code == 400
+
+
+def test_a_preview_says_what_a_fill_then_moves_to_the_cent_and_makes_nothing(desk: Desk) -> None:
+    legs = {"legs": CONDOR["legs"], "quantity": 1, "limit_price": "-5.10"}
+    before = desk.ask("GET", "/api/v1/account").json()
+    said = desk.ask("POST", "/api/v1/orders/preview", "viewer", json=legs).json()
+    assert said["sentence"].startswith("SELL 1 GOOG iron condor for a credit of at least 5.10 ($510.00), fees ")
+    assert said["verdict"]["approved"], said["verdict"]
+    assert [spot for spot, _ in said["vertices"]] == ["0", "735", "745", "755", "765"]
+    assert desk.ask("GET", "/api/v1/orders/preview", "viewer").status_code == 404
+    made = desk.ask("POST", "/api/v1/orders?wait=final", json={"order_id": "previewed", **legs}).json()
+    assert made["state"] == "filled", made
+    facts = desk.ask("GET", "/api/v1/facts?stream=order/previewed&kind=orders.LegFilled").json()["facts"]
+    moved = sum(-each["fact"]["quantity"] * float(each["fact"]["price"]) * 100 for each in facts)
+    fees = sum(float(each["fact"]["fee"]) for each in facts)
+    assert fees == float(said["fees"])
+    after = desk.ask("GET", "/api/v1/account").json()
+    assert round(float(after["cash"]) - float(before["cash"]), 2) == round(moved - fees, 2)
+    assert moved >= -float(said["cash"])
+    naked = {"legs": [{"symbol": "GOOG  160115C00755000", "ratio": -1}], "quantity": 1}
+    denied = desk.ask("POST", "/api/v1/orders/preview", "viewer", json=naked).json()
+    assert (denied["maximum_loss"], denied["verdict"]["approved"]) == ("unlimited", False)
+    assert "maximum_loss" in [reason["control"] for reason in denied["verdict"]["reasons"]]
+
+
+def test_a_position_is_shown_explained_and_closed_once_under_its_key(desk: Desk) -> None:
+    made = {"order_id": "to-close", **CONDOR, "limit_price": "-5.00"}
+    assert desk.ask("POST", "/api/v1/orders?wait=final", json=made).json()["state"] == "filled"
+    shown = desk.ask("GET", "/api/v1/positions/to-close", "viewer").json()
+    assert (shown["strategy"], shown["units"], shown["underlying"]) == ("Iron Condor", 1, "GOOG")
+    assert float(shown["profit_mark"]) == round(float(shown["cash"]) + float(shown["mark_value"]), 2)
+    assert float(shown["profit_natural"]) <= float(shown["profit_mark"])
+    assert abs(float(shown["maximum_profit"]) + float(shown["maximum_loss"]) - 1000) < 0.01
+    told = desk.ask("GET", "/api/v1/positions/to-close/explain", "viewer").json()
+    assert {rule["rule"] for rule in told["rules"]} == {"daily_loss", "expiry"}
+    assert "stop" in told["absent"]
+    close = {"order_id": "closing", "price": "natural"}
+    assert desk.ask("POST", "/api/v1/positions/to-close/close", "viewer", json=close).status_code == 403
+    closed = desk.ask("POST", "/api/v1/positions/to-close/close?wait=final", json=close)
+    assert (closed.status_code, closed.json()["state"]) == (201, "filled"), closed.text
+    again = desk.ask("POST", "/api/v1/positions/to-close/close", json=close)
+    assert (again.status_code, again.json()["order_id"]) == (200, "closing")
+    assert desk.ask("GET", "/api/v1/positions/to-close").json()["detail"] == "position 'to-close' is closed"
+
+
+def test_state_frames_carry_all_then_only_what_changed(desk: Desk) -> None:
+    first = {"token": TOKENS["viewer"], "subjects": None, "states": ["status", "account", "chain:GOOG:2016-01-15", "x"]}
+    feed = Socket(desk.address, "/api/v1/feed", first)
+    hello = feed.next()
+    assert hello["states"] == ["status", "account", "chain:GOOG:2016-01-15"]
+    assert hello["refused"][0]["topic"] == "x"
+    kept: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
+    seen: dict[str, int] = {}
+    changed: list[int] = []
+    while seen.get("chain:GOOG:2016-01-15", 0) < 4:
+        frame = feed.next()
+        assert frame["type"] == "state", frame
+        assert frame["full"] == (frame["topic"] not in seen)
+        seen[frame["topic"]] = seen.get(frame["topic"], 0) + 1
+        if "value" in frame:
+            kept[frame["topic"]] = frame["value"]
+        if "rows" in frame:
+            rows |= {row[frame["key"]]: row for row in frame["rows"]}
+            changed.append(len(frame["rows"]))
+    assert kept["status"]["truth"] == "PAPER"
+    assert changed[0] == len(rows) >= max(changed[1:])
+    feed.say({"type": "subscribe", "states": ["positions"]})
+    answer = feed.next()
+    while answer["type"] == "state":
+        answer = feed.next()
+    assert (answer["type"], answer["states"], answer["subjects"]) == ("subscribed", ["positions"], None)
+    frame = feed.next()
+    assert (frame["topic"], frame["key"], frame["full"]) == ("positions", "position_id", True)
+    feed.say({"type": "heartbeat", "sequence": 1})
+    beat = feed.next()
+    while beat["type"] == "state":
+        beat = feed.next()
+    assert beat["behind"] == beat["sequence"] - 1
+    assert beat["feed_age_seconds"] is not None
+    feed.say("rubbish")
+    feed.raw.close()
