@@ -16,12 +16,12 @@ import QuantLib as ql
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from actors.options.catalogue import BY_KEY  # noqa: E402
-from actors.options.chain import Series, smiles_of, with_smiles  # noqa: E402
-from actors.options.matching import split  # noqa: E402
-from actors.options.resolution import Candidate, resolve  # noqa: E402
-from actors.options.targets import default_targets  # noqa: E402
-from tools.goog_chain import SESSIONS, goog_day  # noqa: E402
+from actors.options.catalogue import BY_KEY
+from actors.options.chain import Series, smiles_of, with_smiles
+from actors.options.matching import split
+from actors.options.resolution import Candidate, resolve
+from actors.options.targets import default_targets
+from tools.goog_chain import SESSIONS, goog_day
 
 AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 CONDOR = BY_KEY["iron_condor"]
