@@ -1,0 +1,65 @@
+// Option chains by underlying, fetched when wanted and kept fresh by the feed while they are; shaped for tables.
+
+import { get } from "./api.js";
+import { feed } from "./feed.js";
+import { contract } from "./format.js";
+import { store } from "./store.js";
+
+const loading = new Set();
+
+/** The chain of an underlying as {spot, expiries: [{key, expiry, dte, am, forward, rows, bySymbol}]}; undefined yet. */
+export const chainOf = (underlying) => store.get("chains")[underlying];
+
+/** Fetches a chain once and asks the feed for its changes. */
+export async function wantChain(underlying) {
+  if (loading.has(underlying)) return;
+  loading.add(underlying);
+  try {
+    put(underlying, await get(`/chain/${encodeURIComponent(underlying)}`));
+    feed.want([`chain:${underlying}`]);
+  } catch {
+    setTimeout(() => loading.delete(underlying), 2000);
+  }
+}
+
+/** After another connection: whatever was wanted is fetched again. */
+export function chainsAgain() {
+  const wanted = [...loading];
+  loading.clear();
+  wanted.forEach(wantChain);
+}
+
+function put(underlying, found) {
+  const expiries = (found.expiries ?? []).map((each) => {
+    const rows = new Map();
+    const bySymbol = new Map();
+    for (const quoted of each.contracts) {
+      const { strike, right } = contract(quoted.symbol);
+      if (!rows.has(strike)) rows.set(strike, { strike, call: null, put: null });
+      rows.get(strike)[right === "C" ? "call" : "put"] = quoted;
+      bySymbol.set(quoted.symbol, quoted);
+    }
+    const root = each.root ?? contract(each.contracts[0].symbol).root;
+    return {
+      ...each,
+      root,
+      key: `${root} ${each.expiry}`,
+      rows: [...rows.values()].sort((a, b) => a.strike - b.strike),
+      bySymbol,
+    };
+  });
+  store.merge("chains", { [underlying]: { ...found, expiries } });
+}
+
+/** Changed contracts of a chain, from the feed. */
+export function chainChanged(underlying, frame) {
+  const chain = chainOf(underlying);
+  if (!chain) return;
+  for (const changed of frame.rows ?? []) {
+    for (const page of chain.expiries) {
+      const quoted = page.bySymbol.get(changed.symbol);
+      if (quoted) Object.assign(quoted, changed);
+    }
+  }
+  store.merge("chains", { [underlying]: { ...chain, spot: frame.spot ?? chain.spot } });
+}
