@@ -31,7 +31,7 @@ class Actors extends Panel {
   async load() {
     if (this.closest(".hidden") || !store.get("feed").connected) return;
     const found = await get("/actors").catch(() => null);
-    if (found) store.set("actors", flatten(found));
+    if (found) store.set("actors", flatten([found]));
   }
 
   refresh() {
@@ -54,7 +54,7 @@ class Actors extends Panel {
         text(turns, actor.turns ?? "");
         text(micros, actor.turns ? number((actor.seconds / actor.turns) * 1e6, 0) : "");
         text(restarts, actor.restarts ?? "");
-        text(last, actor.last_seq ?? "");
+        text(last, actor.last_sequence ?? "");
         flags(row, { group: actor.group });
         flags(action.firstChild, { hidden: !actor.can_kill || !admin });
       },
@@ -62,9 +62,8 @@ class Actors extends Panel {
   }
 }
 
-/** The tree as rows with a depth; a plain list stays one. */
-export function flatten(found, depth = 0, path = "") {
-  const list = Array.isArray(found) ? found : (found.children ?? found.actors ?? []);
+/** The tree as rows with a depth. */
+export function flatten(list, depth = 0, path = "") {
   return list.flatMap((each) => {
     const own = `${path}/${each.name}`;
     const children = each.children ?? [];
@@ -73,8 +72,7 @@ export function flatten(found, depth = 0, path = "") {
       path: own,
       depth,
       group: children.length > 0,
-      state: each.state ?? (each.failed_at ? "failed" : "running"),
-      can_kill: each.can_kill ?? !children.length,
+      can_kill: !children.length && each.kind !== "core",
     };
     return [row, ...flatten(children, depth + 1, own)];
   });

@@ -81,10 +81,12 @@ class Chain extends Panel {
     text(cells[7], known(put.iv) ? number(put.iv * 100, 1) : "–");
     text(cells[8], number(put.delta, 2));
     flags(element, { "at-money": at });
-    for (let i = 0; i < 4; i++) flags(cells[i], { in: row.strike < spot, stale: call.age > 60 });
-    for (let i = 5; i < 9; i++) flags(cells[i], { in: row.strike > spot, stale: put.age > 60 });
+    for (let i = 0; i < 4; i++) flags(cells[i], { in: row.strike < spot, stale: stale(call) });
+    for (let i = 5; i < 9; i++) flags(cells[i], { in: row.strike > spot, stale: stale(put) });
   }
 }
+
+const stale = (quoted) => quoted.mark_flag === "stale";
 
 function options(select, wanted) {
   const signature = JSON.stringify(wanted);
@@ -102,7 +104,7 @@ function drawSmile(page, spot) {
     .map((row) => [row.strike, (row.strike < money ? row.put : row.call)?.iv])
     .filter(([, iv]) => known(iv));
   if (dots.length < 3) return h("span");
-  const line = (page.smile ?? []).map(([x, y]) => [Number(x), Number(y)]);
+  const line = (page.smile ?? []).map((each) => [Number(each.strike), each.iv]);
   const [xs, ys] = [dots.map(([x]) => x), [...dots, ...line].map(([, y]) => Number(y))];
   const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const sx = (x) => 34 + ((x - left) / (right - left || 1)) * 358;

@@ -33,16 +33,18 @@ function put(underlying, found) {
   const expiries = (found.expiries ?? []).map((each) => {
     const rows = new Map();
     const bySymbol = new Map();
-    for (const quoted of each.contracts) {
-      const { strike, right } = contract(quoted.symbol);
+    for (const quoted of found.contracts) {
+      if (quoted.expiry !== each.expiry) continue;
+      const { root, strike, right } = contract(quoted.symbol);
+      if (!each.roots.includes(root)) continue;
       if (!rows.has(strike)) rows.set(strike, { strike, call: null, put: null });
       rows.get(strike)[right === "C" ? "call" : "put"] = quoted;
       bySymbol.set(quoted.symbol, quoted);
     }
-    const root = each.root ?? contract(each.contracts[0].symbol).root;
+    const root = each.roots.join(" ");
     return {
       ...each,
-      root,
+      am: each.fixing === "AM",
       key: `${root} ${each.expiry}`,
       rows: [...rows.values()].sort((a, b) => a.strike - b.strike),
       bySymbol,
@@ -55,7 +57,7 @@ function put(underlying, found) {
 export function chainChanged(underlying, frame) {
   const chain = chainOf(underlying);
   if (!chain) return;
-  for (const changed of frame.rows ?? []) {
+  for (const changed of frame.rows ?? frame.contracts ?? []) {
     for (const page of chain.expiries) {
       const quoted = page.bySymbol.get(changed.symbol);
       if (quoted) Object.assign(quoted, changed);

@@ -1,9 +1,9 @@
 // Everything that asks before it acts: halt, reset, kill, confirm, token, keys. And the one place for short words after.
 
-import { forgetToken, post, remove, setToken } from "./api.js";
+import { forgetToken, get, post, remove, setToken } from "./api.js";
 import { h, text } from "./dom.js";
+import { age, money, symbol } from "./format.js";
 import { define, Panel } from "./panel.js";
-import { store } from "./store.js";
 
 const LEVELS = [
   [1, "caution", "half size, no undefined risk"],
@@ -14,8 +14,6 @@ const LEVELS = [
 ];
 
 class Dialogs extends Panel {
-  static topics = ["breaker"];
-
   build() {
     this.toast = h("div.toast.hidden", { role: "status" });
     this.append(this.toast);
@@ -179,4 +177,28 @@ export function keys() {
   );
 }
 
-export const level = () => store.get("breaker")?.level ?? 0;
+/** The three columns of the books side by side, as last compared. */
+export async function compare() {
+  const found = await get("/reconciliation").catch((problem) => (complain(problem), null));
+  if (!found) return;
+  const columns = [["us", found.ours], ["LEAN", found.lean], ["broker", found.broker]];
+  const symbols = [...new Set(columns.flatMap(([, column]) => Object.keys(column?.holdings ?? {})))].sort();
+  const row = (label, value) => h("tr", {}, h("td", {}, label), columns.map(([, column]) => h("td.number", {}, column ? value(column) : "–")));
+  instance.open(
+    "The books, side by side",
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, h("th"), columns.map(([name]) => h("th.number", {}, name)))),
+      h(
+        "tbody",
+        {},
+        row("age", (column) => age(column.age_seconds)),
+        row("cash", (column) => money(column.cash)),
+        symbols.map((each) => row(symbol(each), (column) => String(column.holdings[each] ?? 0))),
+      ),
+    ),
+    { cancel: "Close" },
+  );
+}
+

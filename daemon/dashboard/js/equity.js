@@ -23,7 +23,7 @@ class Equity extends Panel {
 
   /** The history once; new points come with the facts. */
   async load() {
-    const found = await get("/facts?kind=performance.EquityMarked&limit=1000&last=true").catch(() => null);
+    const found = await get("/facts?kind=performance.EquityMarked&limit=1000&newest=true").catch(() => null);
     if (found) store.set("equity", merge((found.facts ?? []).map(point), store.get("equity")));
   }
 

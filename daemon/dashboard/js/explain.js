@@ -2,9 +2,10 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { bound, gain, legs as legWords, number, price } from "./format.js";
+import { bound, gain, known, legs as legWords, number, price } from "./format.js";
 import { define, Panel } from "./panel.js";
-import { payoffDrawing } from "./payoff.js";
+import { heldPayoff, payoffDrawing } from "./payoff.js";
+import { worstCase } from "./positions.js";
 import { store } from "./store.js";
 
 class Explain extends Panel {
@@ -32,22 +33,40 @@ class Explain extends Panel {
     }
     const rules = this.why?.rules ?? [];
     const pairs = [
-      ["P&L on marks", gain(position.pnl)], ["on natural", gain(position.pnl_natural)], ["mark / natural", `${price(position.mark)} / ${price(position.natural)}`],
-      ["best case", bound(position.max_profit)], ["worst case", bound(position.max_loss)], ["break-evens", (position.break_evens ?? []).map((x) => number(x)).join("  ") || "–"],
-      ["Δ shares", number(position.delta, 1)], ["Γ per $", number(position.gamma, 2)], ["Θ $ a day", gain(position.theta)], ["V $ a point", gain(position.vega)],
-      ["if we die", position.if_we_die ?? "–"], ["rests at the broker", position.rests || "nothing"],
+      ["P&L on marks", gain(position.profit_mark)], ["on natural", gain(position.profit_natural)], ["mark / natural", `${price(position.mark)} / ${price(position.natural)}`],
+      ["best case", bound(position.maximum_profit)], ["worst case", worstCase(position.maximum_loss)], ["break-evens", (position.break_evens ?? []).map((x) => number(x)).join("  ") || "–"],
+      ["Δ shares", number(position.measures.delta, 1)], ["Γ per 1 %", number(position.measures.gamma_percent, 1)], ["Θ $ a day", gain(position.measures.theta)],
+      ["V $ a point", gain(position.measures.vega)], ["short Δ", number(position.short_delta, 2)], ["short strike away", known(position.short_distance) ? `${number(position.short_distance, 2)} expected moves` : "–"],
+      ["if we die", position.if_we_die ?? "–"], ["next rule", position.next_rule ?? "none"],
     ];
     this.page.replaceChildren(
       h("strong", {}, `${position.underlying} ${position.strategy ?? ""}  `, h("span.quiet", {}, legWords(position.legs))),
       payoffDrawing({
-        vertices: position.vertices ?? [], left: position.left_slope ?? 0, right: position.right_slope ?? 0,
+        ...(heldPayoff(position.legs, position.cash) ?? { vertices: [] }),
         spot: position.spot, breakEvens: position.break_evens ?? [],
       }),
       h("dl.facts-grid", {}, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       this.why?.problem ? h("div.error", {}, this.why.problem.message) : null,
       rules.length
-        ? h("table", {}, h("tbody", {}, rules.map((rule) => h("tr", {}, h("td", {}, rule.rule ?? rule.name), h("td.wrap", {}, rule.words ?? "")))))
-        : h("div.empty", {}, this.why?.words ?? "no exit rule watches this position"),
+        ? h(
+            "table",
+            {},
+            h("thead", {}, h("tr", {}, ["rule", "now", "fires at", "distance"].map((label, i) => h(i ? "th.number" : "th", {}, label)))),
+            h(
+              "tbody",
+              {},
+              rules.map((rule) =>
+                h(
+                  "tr",
+                  { title: rule.looks_at },
+                  h("td.wrap", {}, h("div", {}, rule.rule.replaceAll("_", " ")), h("div.under", {}, rule.does)),
+                  [rule.value, rule.limit, rule.distance].map((value) => h("td.number", {}, value === null ? "–" : `${value} ${rule.unit}`)),
+                ),
+              ),
+            ),
+          )
+        : null,
+      this.why?.absent?.length ? h("div.quiet", {}, `Not watched here: ${this.why.absent.join(", ")}.`) : null,
     );
   }
 }

@@ -59,6 +59,7 @@ class Feed {
         this.sequence = frame.sequence;
         store.merge("feed", { sequence: frame.sequence });
         store.fact(frame);
+        this.onFact?.(frame);
         break;
       case "state":
         this.state(frame);

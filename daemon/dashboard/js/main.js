@@ -18,16 +18,17 @@ import "./positions.js";
 import "./ticket.js";
 import "./truth.js";
 
+const EQUITY_KEPT = 20000;
+
 /** Everything once: after a start, and after another journal or a gap. */
 async function snapshot() {
-  const [status, account, positions, orders, breaker, underlyings] = await Promise.all(
-    ["/status", "/account", "/positions", "/orders?limit=200&newest=true", "/breaker", "/underlyings"].map(get),
+  const [status, account, positions, orders, underlyings] = await Promise.all(
+    ["/status", "/account", "/positions", "/orders?limit=1000", "/underlyings"].map(get),
   );
   store.set("status", status);
   store.set("account", account);
   store.set("positions", list(positions, "positions"));
   store.set("orders", list(orders, "orders"));
-  store.set("breaker", breaker);
   store.set("underlyings", list(underlyings, "underlyings"));
 }
 
@@ -46,16 +47,9 @@ feed.onState = (frame) => {
   else store.merge(topic, frame.values ?? frame.row ?? frame.rows?.[0] ?? {});
 };
 
-let breakerDue = 0;
-store.on(["facts"], () => {
-  const last = store.get("facts").at(-1);
-  for (const fact of store.get("facts").slice(-200)) {
-    if (fact.sequence <= breakerDue) continue;
-    if (fact.kind.startsWith("breaker.")) get("/breaker").then((found) => store.set("breaker", found)).catch(() => {});
-    if (fact.kind === "performance.EquityMarked") store.set("equity", [...store.get("equity"), point(fact)].slice(-20000));
-  }
-  breakerDue = last?.sequence ?? breakerDue;
-});
+feed.onFact = (fact) => {
+  if (fact.kind === "performance.EquityMarked") store.set("equity", [...store.get("equity"), point(fact)].slice(-EQUITY_KEPT));
+};
 
 function refused(why) {
   if (!anyOpen()) askToken(why);

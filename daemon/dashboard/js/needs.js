@@ -1,7 +1,6 @@
 // What needs a person now, each with the one button that helps. Absent when nothing does.
 
-import { post } from "./api.js";
-import { complain, reset, say } from "./dialogs.js";
+import { compare, reset } from "./dialogs.js";
 import { flags, h, keyed, text } from "./dom.js";
 import { legs as legWords } from "./format.js";
 import { define, Panel } from "./panel.js";
@@ -9,7 +8,7 @@ import { show } from "./side.js";
 import { store } from "./store.js";
 
 class Needs extends Panel {
-  static topics = ["orders", "positions", "status", "breaker", "actors"];
+  static topics = ["orders", "positions", "status", "account"];
 
   build() {
     this.list = h("tbody");
@@ -44,7 +43,7 @@ function unknownOrders() {
     .map((order) => ({
       key: `unknown-${order.order_id}`,
       alarm: true,
-      title: `unknown: ${order.quantity} × ${legWords(order.legs)}`,
+      title: `unknown: ${order.body.quantity} × ${legWords(order.body.legs)}`,
       detail: `${order.reason || "sent, and not proved either way"}; it counts as filled and as unfilled, whichever is worse`,
       button: "Look",
       act: () => {
@@ -56,15 +55,15 @@ function unknownOrders() {
 }
 
 function books() {
-  const found = store.get("status")?.reconciliation;
-  if (!found || found.agree !== false) return [];
+  const status = store.get("status");
+  if (status?.agrees !== false) return [];
   return [
     {
       key: "books",
       title: "the books differ",
-      detail: found.words ?? "",
-      button: "Compare again",
-      act: () => post("/reconciliation").then(() => say("comparing")).catch(complain),
+      detail: store.get("account")?.differences?.join("; ") || "ours, LEAN's and the broker's; new risk stops until they agree",
+      button: "Compare",
+      act: compare,
     },
   ];
 }
@@ -82,23 +81,22 @@ function assigned() {
 }
 
 function stoppedActors() {
-  return (store.get("actors") ?? [])
-    .filter((actor) => actor.state === "failed")
-    .map((actor) => ({
-      key: `actor-${actor.path}`,
+  return (store.get("status")?.failed ?? [])
+    .map((name) => ({
+      key: `actor-${name}`,
       alarm: true,
-      title: `${actor.name} stopped`,
-      detail: actor.error ?? "it failed on a fact and waits to be signed past",
+      title: `${name} stopped`,
+      detail: "it failed on a fact and waits to be signed past",
       button: "Look",
       act: () => show("actors"),
     }));
 }
 
 function halted() {
-  const breaker = store.get("breaker");
-  if (!breaker?.level) return [];
+  const status = store.get("status");
+  if (!status?.level) return [];
   return [
-    { key: "breaker", alarm: true, title: `breaker at ${breaker.name}`, detail: breaker.reason ?? "", button: "Reset", act: reset },
+    { key: "breaker", alarm: true, title: `breaker at ${status.level_name}`, detail: status.reason, button: "Reset", act: reset },
   ];
 }
 

@@ -1,9 +1,9 @@
 // Working orders first, then what ended lately: age, distance from mid, and the button that cancels.
 
 import { remove } from "./api.js";
-import { cancelAll, complain, confirm, say } from "./dialogs.js";
+import { cancelAll, confirm, say } from "./dialogs.js";
 import { flags, h, keyed, table, text } from "./dom.js";
-import { age, clock, legs as legWords, price, symbol } from "./format.js";
+import { age, clock, gain, known, legs as legWords, price, symbol } from "./format.js";
 import { define, Panel } from "./panel.js";
 import { store } from "./store.js";
 
@@ -39,12 +39,12 @@ class Orders extends Panel {
   }
 
   refresh() {
-    const all = [...(store.get("orders") ?? [])].sort((a, b) => (b.number ?? 0) - (a.number ?? 0));
+    const all = [...(store.get("orders") ?? [])].sort((a, b) => b.queued_sequence - a.queued_sequence);
     const working = all.filter((order) => !ENDED.has(order.state));
     const ended = all.filter((order) => ENDED.has(order.state)).slice(0, ENDED_SHOWN);
     text(this.count, working.length ? `${working.length} working` : "none working");
     flags(this.none, { hidden: all.length > 0 });
-    this.now = store.get("status")?.market_time;
+    this.now = store.get("status")?.now;
     keyed(this.body, [...working, ...ended], (order) => order.order_id, () => this.make(), (row, order) => this.update(row, order));
   }
 
@@ -61,28 +61,33 @@ class Orders extends Panel {
   update(row, order) {
     row.order = order;
     const [what, state, filled, limit, mid, off, old, action] = row.children;
-    const root = order.legs.length ? symbol(order.legs[0].symbol).split(" ")[0] : "";
-    text(what.children[0], `${order.quantity} × ${root} ${order.strategy ?? ""}`.trim());
-    text(what.children[1], legWords(order.legs));
+    const { body } = order;
+    text(what.children[0], `${body.quantity} × ${symbol(body.legs[0].symbol).split(" ")[0]}${order.reducing ? " (reduces)" : ""}`);
+    text(what.children[1], legWords(body.legs));
     text(state.children[0], order.state.replaceAll("_", " ") + (order.amend && order.amend !== "none" ? `, amend ${order.amend}` : ""));
     flags(state.children[0], { "state-unknown": order.state === "unknown" });
     text(state.children[1], order.reason || order.order_id);
-    text(filled, `${order.filled ?? 0} / ${order.quantity}`);
-    text(limit, price(order.limit_price));
-    text(mid, price(order.mid));
-    text(off, price(order.from_mid));
+    text(filled, `${unitsFilled(order)} / ${body.quantity}`);
+    text(limit, price(body.limit_price));
+    text(mid, known(order.distance) ? price(Number(body.limit_price) - Number(order.distance)) : "–");
+    text(off, gain(order.distance));
     const ended = ENDED.has(order.state);
-    text(old, ended ? clock(order.ended_at ?? order.queued_at) : age(seconds(order.queued_at, this.now)));
+    text(old, ended ? clock(order.changed_at ?? order.queued_at) : age(seconds(order.queued_at, this.now)));
     flags(row, { quiet: ended });
     flags(action.firstChild, { hidden: ended || order.state === "pending_cancel" });
   }
 
   cancel(order) {
-    confirm("Cancel this order?", `${order.quantity} × ${legWords(order.legs)}. What fills meanwhile counts.`, "Cancel the order", async () => {
-      await remove(`/orders/${encodeURIComponent(order.order_id)}`).catch(complain);
+    confirm("Cancel this order?", `${order.body.quantity} × ${legWords(order.body.legs)}. What fills meanwhile counts.`, "Cancel the order", async () => {
+      await remove(`/orders/${encodeURIComponent(order.order_id)}`);
       say("cancel asked for");
     });
   }
+}
+
+/** Whole units of which every leg is filled. */
+function unitsFilled(order) {
+  return Math.min(...order.body.legs.map((leg, i) => Math.floor(Math.abs((order.filled[i] ?? 0) / leg.ratio))));
 }
 
 const seconds = (from, to) => (from && to ? (new Date(to) - new Date(from)) / 1000 : null);

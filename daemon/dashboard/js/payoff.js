@@ -9,9 +9,9 @@ const PAD = { left: 8, right: 8, top: 14, bottom: 18 };
 
 /**
  * `vertices`: [[price, profit in dollars], ...] ascending; `left`, `right`: dollars per $1 beyond the ends. `spot` and
- * `breakEvens` are marked; `today`: an optional curve of the same form.
+ * `breakEvens` are marked.
  */
-export function payoffDrawing({ vertices, left = 0, right = 0, spot = null, breakEvens = [], today = null }) {
+export function payoffDrawing({ vertices, left = 0, right = 0, spot = null, breakEvens = [] }) {
   const found = vertices.map(([x, y]) => [Number(x), Number(y)]).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   if (!found.length) return h("div.empty", {}, "no payoff: legs expire apart");
   const strikes = found.map(([x]) => x).filter((x) => x > 0);
@@ -22,8 +22,7 @@ export function payoffDrawing({ vertices, left = 0, right = 0, spot = null, brea
   const from = Math.max(0, low - margin);
   const to = high + margin;
   const line = clip(found, Number(left), Number(right), from, to);
-  const curve = (today ?? []).map(([x, y]) => [Number(x), Number(y)]).filter(([x]) => x >= from && x <= to);
-  const all = [...line, ...curve].map(([, y]) => y).concat(0);
+  const all = line.map(([, y]) => y).concat(0);
   const bottom = Math.min(...all);
   const top = Math.max(...all);
   const room = Math.max((top - bottom) * 0.08, 1);
@@ -43,13 +42,31 @@ export function payoffDrawing({ vertices, left = 0, right = 0, spot = null, brea
     svg("line", { x1: PAD.left, x2: WIDTH - PAD.right, y1: zero, y2: zero, class: "axis" }),
     spot ? svg("line", { x1: sx(spot), x2: sx(spot), y1: PAD.top, y2: HEIGHT - PAD.bottom, class: "spot" }) : null,
     svg("path", { d: path(line), class: "line" }),
-    curve.length ? svg("path", { d: path(curve), class: "today" }) : null,
     [...new Set(strikes)].map((x) => label(sx(x), HEIGHT - 5, number(x, x % 1 ? 1 : 0), "strike")),
     breakEvens.map((x) => svg("circle", { cx: sx(Number(x)), cy: zero, r: 2.5, class: "even" })),
     spot ? label(sx(spot), 10, number(spot, 2), "spot-label") : null,
     label(WIDTH - PAD.right, sy(top) - 3, gain(top, 0), "end"),
     bottom < 0 ? label(WIDTH - PAD.right, Math.min(HEIGHT - PAD.bottom - 2, sy(bottom) + 10), gain(bottom, 0), "end") : null,
   );
+}
+
+/**
+ * Vertices of what is held, from zero up, and the slope beyond the last; null where legs expire apart. `legs` have
+ * symbol, signed quantity, multiplier, strike, right, expiry; `cash` is what came in less what went out.
+ */
+export function heldPayoff(legs, cash) {
+  const options = legs.filter((leg) => leg.kind === "option");
+  if (new Set(options.map((leg) => leg.expiry)).size > 1) return null;
+  const shares = legs.filter((leg) => leg.kind !== "option").reduce((sum, leg) => sum + leg.quantity, 0);
+  const calls = options.filter((leg) => leg.right === "C");
+  const strikes = [...new Set([0, ...options.map((leg) => Number(leg.strike))])].sort((a, b) => a - b);
+  const worth = (spot) =>
+    options.reduce((sum, leg) => {
+      const inside = leg.right === "C" ? spot - Number(leg.strike) : Number(leg.strike) - spot;
+      return sum + leg.quantity * leg.multiplier * Math.max(0, inside);
+    }, Number(cash) + shares * spot);
+  const slope = shares + calls.reduce((sum, leg) => sum + leg.quantity * leg.multiplier, 0);
+  return { vertices: strikes.map((spot) => [spot, worth(spot)]), right: slope };
 }
 
 function label(x, y, words, kind) {

@@ -1,7 +1,7 @@
 // Positions by underlying, then campaign: what they are worth on marks and on natural, and what comes next.
 
 import { flags, h, keyed, table, text } from "./dom.js";
-import { bound, gain, known, legs as legWords, number, percent, price } from "./format.js";
+import { bound, gain, known, legs as legWords, money, number, percent, price } from "./format.js";
 import { define, Panel } from "./panel.js";
 import { show } from "./side.js";
 import { store } from "./store.js";
@@ -39,8 +39,11 @@ class Positions extends Panel {
     const underlyings = [...new Set(all.map((each) => each.underlying))].sort();
     for (const underlying of underlyings) {
       const own = all.filter((each) => each.underlying === underlying);
-      const sum = (field) => (own.every((each) => known(each[field])) ? own.reduce((total, each) => total + Number(each[field]), 0) : null);
-      rows.push({ key: `u-${underlying}`, underlying, pnl: sum("pnl"), delta: sum("delta"), theta: sum("theta"), vega: sum("vega"), group: true });
+      const greeks = own.map((each) => each.measures);
+      rows.push({
+        key: `u-${underlying}`, underlying, spot: own[0].spot, group: true, profit_mark: total(own, "profit_mark"),
+        measures: { delta: total(greeks, "delta"), theta: total(greeks, "theta"), vega: total(greeks, "vega") },
+      });
       rows.push(...own.sort((a, b) => (a.opened_at < b.opened_at ? -1 : 1)).map((each) => ({ key: each.position_id, ...each })));
     }
     keyed(this.body, rows, (row) => row.key, (row) => this.make(row), (element, row) => this.update(element, row));
@@ -62,22 +65,30 @@ class Positions extends Panel {
   update(element, row) {
     element.row = row;
     const [what, mark, natural, pnl, share, dte, delta, theta, vega, worst] = element.children;
-    text(what.children[0], row.group ? row.underlying : `${row.strategy ?? "position"}${row.campaign_id && row.campaign_id !== row.position_id ? " (rolled)" : ""}`);
+    text(what.children[0], row.group ? `${row.underlying}  ${money(row.spot)}` : `${row.units > 1 ? `${row.units} × ` : ""}${row.strategy ?? "position"}${row.campaign_id && row.campaign_id !== row.position_id ? " (rolled)" : ""}`);
     text(what.children[1], row.group ? "" : legWords(row.legs ?? []));
-    text(pnl, gain(row.pnl, 0));
-    flags(pnl, { gain: Number(row.pnl) > 0, loss: Number(row.pnl) < 0 });
-    text(delta, number(row.delta, 0));
-    text(theta, gain(row.theta, 0));
-    text(vega, gain(row.vega, 0));
+    text(pnl, gain(row.profit_mark, 0));
+    flags(pnl, { gain: Number(row.profit_mark) > 0, loss: Number(row.profit_mark) < 0 });
+    text(delta, number(row.measures.delta, 0));
+    text(theta, gain(row.measures.theta, 0));
+    text(vega, gain(row.measures.vega, 0));
     if (row.group) return;
     text(mark, price(row.mark));
     flags(mark, { stale: row.mark_flag && row.mark_flag !== "good" });
     mark.title = row.mark_flag && row.mark_flag !== "good" ? `mark is ${row.mark_flag}` : "";
     text(natural, price(row.natural));
-    text(share, percent(row.of_max, 0));
+    text(share, percent(row.profit_of_maximum, 0));
     text(dte, known(row.dte) ? String(row.dte) : "–");
-    text(worst, row.max_loss === "unlimited" ? "unlimited" : bound(row.max_loss));
+    text(worst, worstCase(row.maximum_loss));
   }
+}
+
+const total = (rows, field) => (rows.every((each) => known(each[field])) ? rows.reduce((sum, each) => sum + Number(each[field]), 0) : null);
+
+/** What can still be lost at expiry, cash included; a gain that is certain is said so. */
+export function worstCase(loss) {
+  if (loss === "unlimited" || !known(loss)) return bound(loss);
+  return gain(-Number(loss), 0);
 }
 
 define("cb-positions", Positions);

@@ -5,6 +5,7 @@ import { chainOf, wantChain } from "./chains.js";
 import { complain, confirm, say } from "./dialogs.js";
 import { h, keyed, text } from "./dom.js";
 import { bound, contract, expiry, gain, known, legs as legWords, money, number, percent } from "./format.js";
+import { worstCase } from "./positions.js";
 import { define, Panel } from "./panel.js";
 import { payoffDrawing } from "./payoff.js";
 import { PRESETS, preset } from "./presets.js";
@@ -187,7 +188,7 @@ class Ticket extends Panel {
     const [side, which, quote] = element.children;
     if (document.activeElement !== side) side.value = leg.ratio;
     const found = contract(leg.symbol);
-    const page = this.chain?.expiries.find((each) => found && each.root === found.root && each.expiry === found.expiry);
+    const page = this.chain?.expiries.find((each) => found && each.roots.includes(found.root) && each.expiry === found.expiry);
     const options = [];
     for (const row of page?.rows ?? []) {
       for (const each of [row.put, row.call]) if (each) options.push([each.symbol, `${expiry(page.expiry)} ${row.strike} ${each.symbol[12]}`]);
@@ -249,34 +250,31 @@ class Ticket extends Panel {
 
   show(found) {
     this.send.disabled = !this.limit.value.trim();
-    const reasons = found.risk?.reasons ?? [];
-    const passed = found.risk?.passed !== false;
+    const { approved, reasons } = found.verdict;
     const pairs = [
-      ["worst case", known(found.max_loss) || found.max_loss === "unlimited" ? (found.max_loss === "unlimited" ? "unlimited" : `−${money(Math.abs(Number(found.max_loss)))}`) : "–"],
-      ["best case", bound(found.max_profit)],
+      ["worst case", worstCase(found.maximum_loss)],
+      ["best case", bound(found.maximum_profit)],
       ["break-evens", (found.break_evens ?? []).map((each) => number(each, 2)).join("  ") || "–"],
-      ["chance of profit", percent(found.pop, 0)],
+      ["chance of profit", percent(found.probability_of_profit, 0)],
       ["mid / natural", `${money(found.mid)} / ${money(found.natural)}`],
       ["fees", money(found.fees)],
       ["buying power", gain(found.buying_power_effect, 0)],
-      ["worst scenario", gain(found.scenario?.after ?? found.worst_scenario, 0)],
+      ["worst scenario", gain(found.scenario_change, 0)],
     ];
     this.answer.replaceChildren(
       h("div.sentence", {}, found.sentence ?? ""),
       payoffDrawing({
         vertices: found.vertices ?? [],
-        left: found.left_slope ?? 0,
-        right: found.right_slope ?? 0,
-        spot: found.spot ?? this.chain?.spot,
+        right: found.slope ?? 0,
+        spot: this.chain?.spot,
         breakEvens: found.break_evens ?? [],
-        today: found.today,
       }),
       h("dl.facts-grid", {}, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       h(
-        `div.verdict.${passed ? "passed" : "refused"}`,
+        `div.verdict.${approved ? "passed" : "refused"}`,
         {},
-        passed ? "Risk lets it pass." : "Risk would deny it: ",
-        passed ? null : reasons.map((reason) => h("div", {}, reason.message)),
+        approved ? "Risk lets it pass." : "Risk would deny it:",
+        approved ? null : reasons.map((reason) => h("div", {}, reason.message)),
       ),
     );
   }

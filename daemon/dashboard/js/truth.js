@@ -7,7 +7,7 @@ import { define, Panel } from "./panel.js";
 import { store } from "./store.js";
 
 class Truth extends Panel {
-  static topics = ["status", "breaker", "feed"];
+  static topics = ["status", "feed"];
 
   build() {
     this.mode = h("span.mode", {}, "…");
@@ -37,27 +37,31 @@ class Truth extends Panel {
 
   refresh() {
     const status = store.get("status") ?? {};
-    const breaker = store.get("breaker") ?? status.breaker ?? {};
-    const feed = store.get("feed");
-    const live = status.mode === "LIVE";
-    text(this.mode, status.mode ?? "…");
+        const feed = store.get("feed");
+    const live = status.truth === "LIVE";
+    text(this.mode, status.truth === "NONE" ? "NO SESSION" : (status.truth ?? "…"));
     flags(this.mode, { live });
-    text(this.time, status.market_time ? `${day(status.market_time)} ${clock(status.market_time)}` : "no market yet");
-    const level = breaker.level ?? 0;
-    text(this.level, level ? `${breaker.name ?? level}: ${breaker.reason ?? ""}` : "normal");
+    text(this.time, status.now && status.truth !== "NONE" ? `${day(status.now)} ${clock(status.now)}` : "no market yet");
+    const level = status.level ?? 0;
+    text(this.level, level ? `${status.level_name}: ${status.reason}` : "normal");
     flags(this.level, { alarm: level > 0 });
     document.body.classList.toggle("halted", level >= 3);
     flags(this.reset, { hidden: !level });
-    const books = status.reconciliation ?? {};
-    text(this.books, books.words ?? "–");
-    flags(this.books, { off: books.agree === false });
-    text(this.fresh, age(status.quotes_age_seconds));
-    flags(this.fresh, { off: status.quotes_age_seconds > 60 });
+    text(this.books, bookWords(status));
+    flags(this.books, { off: status.agrees === false || (status.truth !== "NONE" && status.connected === false) });
+    text(this.fresh, status.open?.length ? age(status.feed_age_seconds) : "closed");
+    flags(this.fresh, { off: status.open?.length && status.feed_age_seconds > 60 });
     text(this.wire, feed.connected ? `#${feed.sequence}${feed.gap ? ` gap ${feed.gap}` : ""}` : `cut: ${feed.why ?? ""}`);
     flags(this.wire, { off: !feed.connected });
-    const used = status.orders ?? {};
-    text(this.budget, used.today === undefined ? "–" : `${used.today} of ${used.limit}`);
+    text(this.budget, status.orders_today === undefined ? "–" : `${status.orders_today} of ${status.orders_limit}`);
   }
+}
+
+function bookWords(status) {
+  if (status.connected === false && status.session) return "LEAN is gone";
+  if (status.agrees === null || status.agrees === undefined) return "not compared yet";
+  const old = status.broker_age_seconds ?? status.reconciled_age_seconds;
+  return status.agrees ? `broker = LEAN = us, ${age(old)} ago` : "DIFFER";
 }
 
 define("cb-truth", Truth);
