@@ -18,7 +18,7 @@ class Actors extends Panel {
       ["state", "running, failed, restarting"],
       ["turns", "so far", "number"],
       ["µs a turn", "on average", "number"],
-      ["restarts", "kills and failures", "number"],
+      ["again", "times it was killed or restarted", "number"],
       ["fact", "the last it folded", "number"],
       ["", ""],
     ]);
@@ -48,7 +48,7 @@ class Actors extends Panel {
       (row, actor) => {
         row.actor = actor;
         const [name, state, turns, micros, restarts, last, action] = row.children;
-        text(name, `${" ".repeat(actor.depth * 3)}${actor.name}`);
+        text(name, `${"\u2003".repeat(actor.depth)}${actor.name}`);
         text(state, actor.state);
         flags(state, { alarm: actor.state === "failed" });
         text(turns, actor.turns ?? "");

@@ -14,12 +14,14 @@ export const chainOf = (underlying) => store.get("chains")[underlying];
 export async function wantChain(underlying) {
   if (loading.has(underlying)) return;
   loading.add(underlying);
-  try {
-    put(underlying, await get(`/chain/${encodeURIComponent(underlying)}`));
-    feed.want([`chain:${underlying}`]);
-  } catch {
-    setTimeout(() => loading.delete(underlying), 2000);
-  }
+  if (await load(underlying)) feed.want([`chain:${underlying}`]);
+  else setTimeout(() => loading.delete(underlying), 2000);
+}
+
+async function load(underlying) {
+  const found = await get(`/chain/${encodeURIComponent(underlying)}`).catch(() => null);
+  if (found) put(underlying, found);
+  return found !== null;
 }
 
 /** After another connection: whatever was wanted is fetched again. */
@@ -30,9 +32,9 @@ export function chainsAgain() {
 }
 
 function put(underlying, found) {
-  const expiries = (found.expiries ?? []).map((each) => {
+  const bySymbol = new Map();
+  const expiries = found.expiries.map((each) => {
     const rows = new Map();
-    const bySymbol = new Map();
     for (const quoted of found.contracts) {
       if (quoted.expiry !== each.expiry) continue;
       const { root, strike, right } = contract(quoted.symbol);
@@ -47,21 +49,22 @@ function put(underlying, found) {
       am: each.fixing === "AM",
       key: `${root} ${each.expiry}`,
       rows: [...rows.values()].sort((a, b) => a.strike - b.strike),
-      bySymbol,
     };
   });
-  store.merge("chains", { [underlying]: { ...found, expiries } });
+  store.merge("chains", { [underlying]: { ...found, expiries, bySymbol } });
 }
 
 /** Changed contracts of a chain, from the feed. */
 export function chainChanged(underlying, frame) {
   const chain = chainOf(underlying);
   if (!chain) return;
-  for (const changed of frame.rows ?? frame.contracts ?? []) {
-    for (const page of chain.expiries) {
-      const quoted = page.bySymbol.get(changed.symbol);
-      if (quoted) Object.assign(quoted, changed);
-    }
+  let unknown = Boolean(frame.removed?.length);
+  for (const changed of frame.rows ?? []) {
+    const quoted = chain.bySymbol.get(changed.symbol);
+    if (quoted) Object.assign(quoted, changed);
+    else unknown = true;
   }
-  store.merge("chains", { [underlying]: { ...chain, spot: frame.spot ?? chain.spot } });
+  store.merge("chains", { [underlying]: { ...chain, spot: frame.value?.spot ?? chain.spot } });
+  // Contracts were listed or left: expiries and rows are another now.
+  if (unknown) load(underlying);
 }

@@ -46,29 +46,22 @@ class Explain extends Panel {
         spot: position.spot, breakEvens: position.break_evens ?? [],
       }),
       h("dl.facts-grid", {}, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      this.why?.problem ? h("div.error", {}, this.why.problem.message) : null,
-      rules.length
-        ? h(
-            "table",
-            {},
-            h("thead", {}, h("tr", {}, ["rule", "now", "fires at", "distance"].map((label, i) => h(i ? "th.number" : "th", {}, label)))),
-            h(
-              "tbody",
-              {},
-              rules.map((rule) =>
-                h(
-                  "tr",
-                  { title: rule.looks_at },
-                  h("td.wrap", {}, h("div", {}, rule.rule.replaceAll("_", " ")), h("div.under", {}, rule.does)),
-                  [rule.value, rule.limit, rule.distance].map((value) => h("td.number", {}, value === null ? "–" : `${value} ${rule.unit}`)),
-                ),
-              ),
-            ),
-          )
-        : null,
-      this.why?.absent?.length ? h("div.quiet", {}, `Not watched here: ${this.why.absent.join(", ")}.`) : null,
+      ...(this.why?.problem ? [h("div.error", {}, this.why.problem.message)] : []),
+      ...rules.map(ruleBox),
+      ...(this.why?.absent?.length ? [h("div.quiet", {}, `Not watched here: ${this.why.absent.join(", ")}.`)] : []),
     );
   }
+}
+
+function ruleBox(rule) {
+  const said = (value) => (value === null ? "–" : `${value} ${rule.unit}`);
+  const away = rule.distance === null ? "how far is not known" : `${said(rule.distance)} away`;
+  return h(
+    "div.rule",
+    { title: rule.looks_at },
+    h("div", {}, h("strong", {}, rule.rule.replaceAll("_", " ")), h("span.quiet", {}, ` ${rule.does}`)),
+    h("div", {}, `now ${said(rule.value)}, fires at ${said(rule.limit)}: ${away}`),
+  );
 }
 
 define("cb-explain", Explain);

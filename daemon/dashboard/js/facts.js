@@ -16,7 +16,7 @@ class Facts extends Panel {
     this.subject = h(
       "select",
       { "aria-label": "subject", onchange: () => this.refresh() },
-      ["all", "orders", "positions", "breaker", "lean", "performance", "volatility", "runtime"].map((name) => h("option", {}, name)),
+      ["all but equity", "all", "orders", "positions", "breaker", "lean", "performance", "volatility", "runtime"].map((name) => h("option", {}, name)),
     );
     this.count = h("span.quiet");
     this.list = h("div");
@@ -35,7 +35,7 @@ class Facts extends Panel {
     const found = [];
     for (let i = facts.length - 1; i >= 0 && found.length < SHOWN; i--) {
       const fact = facts[i];
-      if (subject !== "all" && !fact.kind.startsWith(`${subject}.`)) continue;
+      if (subject === "all but equity" ? fact.kind === "performance.EquityMarked" : subject !== "all" && !fact.kind.startsWith(`${subject}.`)) continue;
       if (wanted && !(fact.words ?? (fact.words = words(fact))).toLowerCase().includes(wanted)) continue;
       found.push(fact);
     }
@@ -62,7 +62,7 @@ const words = (fact) => `${fact.kind} ${spaced(fact.kind)} ${fact.stream} ${JSON
 function detail(fact) {
   const said = [];
   for (const [key, value] of Object.entries(fact.fact)) {
-    if (value === null || value === "" || typeof value === "object") continue;
+    if (value === null || value === "" || key === "view" || typeof value === "object") continue;
     said.push(key.endsWith("_id") ? String(value) : `${key.replaceAll("_", " ")} ${value}`);
   }
   for (const reason of fact.fact.reasons ?? []) said.push(reason.message);

@@ -11,7 +11,7 @@ class Feed {
   constructor() {
     this.sequence = null;
     this.epoch = null;
-    this.states = new Set(["status", "account", "positions", "orders"]);
+    this.states = new Set(["status", "account", "positions", "orders", "underlyings"]);
     this.tries = 0;
     this.socket = null;
     this.stopped = false;
@@ -40,7 +40,7 @@ class Feed {
     address.protocol = address.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(address));
     socket.onopen = () => {
-      const first = { token: token(), subjects: [] };
+      const first = { token: token(), subjects: [], states: [...this.states] };
       if (this.sequence !== null) first.after = this.sequence;
       socket.send(JSON.stringify(first));
     };
@@ -62,10 +62,10 @@ class Feed {
         this.onFact?.(frame);
         break;
       case "state":
-        this.state(frame);
+        this.onState?.(frame);
         break;
       case "heartbeat":
-        store.merge("feed", { lag: frame.lag ?? null, head: frame.sequence });
+        store.merge("feed", { behind: frame.behind, waiting: frame.waiting });
         this.socket.send(JSON.stringify({ type: "heartbeat", sequence: this.sequence }));
         break;
       default:
@@ -80,17 +80,12 @@ class Feed {
     this.tries = 0;
     store.merge("feed", { connected: true, why: "", sequence: this.sequence, epoch: frame.epoch });
     if (another) store.merge("feed", { gap: "another journal" });
-    this.subscribe();
-    this.onGreeted?.();
-  }
-
-  state(frame) {
-    this.onState?.(frame);
+    this.onGreeted?.(another);
   }
 
   subscribe() {
     if (this.socket?.readyState === WebSocket.OPEN && this.epoch !== null) {
-      this.socket.send(JSON.stringify({ type: "subscribe", subjects: [], states: [...this.states] }));
+      this.socket.send(JSON.stringify({ type: "subscribe", states: [...this.states] }));
     }
   }
 

@@ -106,9 +106,13 @@ export function symbol(name) {
   return found ? `${found.root} ${expiry(found.expiry)} ${found.strike} ${found.right}` : name;
 }
 
-/** Legs in one line: −735P +745P …, the expiry named once where all share it. */
+const order = (each) => (each ? `${each.expiry} ${String(each.strike * 1000).padStart(9, "0")} ${each.right}` : "");
+
+/** Legs in one line: −735P +745P …, by expiry and strike; the expiry named once where all share it. */
 export function legs(list) {
-  const found = list.map((leg) => ({ ...leg, contract: contract(leg.symbol), count: leg.quantity ?? leg.ratio }));
+  const found = list
+    .map((leg) => ({ ...leg, contract: contract(leg.symbol), count: leg.quantity ?? leg.ratio }))
+    .sort((a, b) => order(a.contract).localeCompare(order(b.contract)));
   const expiries = new Set(found.map((leg) => leg.contract?.expiry ?? ""));
   const words = found.map(({ symbol: name, contract: each, count }) => {
     const size = Math.abs(count) === 1 ? (count < 0 ? MINUS : "+") : `${count < 0 ? MINUS : "+"}${Math.abs(count)}×`;

@@ -5,6 +5,7 @@ import { chainChanged, chainsAgain } from "./chains.js";
 import { anyOpen, askToken, cancelAll, complain, halt, keys, reset } from "./dialogs.js";
 import { point } from "./equity.js";
 import { feed } from "./feed.js";
+import { ENDED } from "./orders.js";
 import { store } from "./store.js";
 import { show, tabKey } from "./side.js";
 import "./actors.js";
@@ -13,28 +14,38 @@ import "./explain.js";
 import "./facts.js";
 import "./money.js";
 import "./needs.js";
-import "./orders.js";
 import "./positions.js";
 import "./ticket.js";
 import "./truth.js";
 
 const EQUITY_KEPT = 20000;
+const FACTS_AT_START = 200;
 
-/** Everything once: after a start, and after another journal or a gap. */
+/** What the feed does not tell: orders that ended, and the last facts. State comes with the subscription. */
 async function snapshot() {
-  const [status, account, positions, orders, underlyings] = await Promise.all(
-    ["/status", "/account", "/positions", "/orders?limit=1000", "/underlyings"].map(get),
-  );
-  store.set("status", status);
-  store.set("account", account);
-  store.set("positions", list(positions, "positions"));
-  store.set("orders", list(orders, "orders"));
-  store.set("underlyings", list(underlyings, "underlyings"));
+  const [orders, facts] = await Promise.all(["/orders?limit=1000", `/facts?newest=true&limit=${FACTS_AT_START}`].map(get));
+  store.rows("orders", "order_id", orders.orders);
+  const known = new Set(store.get("facts").map((fact) => fact.sequence));
+  store.set("facts", [...facts.facts.filter((fact) => !known.has(fact.sequence)), ...store.get("facts")]);
 }
 
-const list = (found, name) => (Array.isArray(found) ? found : (found[name] ?? []));
+/** The feed shows orders that are not ended; of one that ended the last word is fetched once. */
+function ordersChanged(frame) {
+  store.rows("orders", frame.key, frame.rows);
+  const gone = new Set(frame.removed ?? []);
+  if (frame.full) {
+    const alive = new Set(frame.rows.map((order) => order.order_id));
+    for (const order of store.get("orders")) if (!ENDED.has(order.state) && !alive.has(order.order_id)) gone.add(order.order_id);
+  }
+  for (const id of gone) {
+    get(`/orders/${encodeURIComponent(id)}`)
+      .then(({ history, ...order }) => store.rows("orders", "order_id", [{ ...store.get("orders").find((each) => each.order_id === id), ...order, distance: null }]))
+      .catch(() => store.rows("orders", "order_id", [], [id]));
+  }
+}
 
-feed.onGreeted = () => {
+feed.onGreeted = (another) => {
+  if (another) store.set("orders", []);
   snapshot().catch((problem) => (problem instanceof Problem && problem.status === 401 ? refused("the token was not accepted") : complain(problem)));
   chainsAgain();
 };
@@ -42,9 +53,11 @@ feed.onRefused = refused;
 feed.onState = (frame) => {
   const [topic, which] = frame.topic.split(":");
   if (topic === "chain") chainChanged(which, frame);
-  else if (topic === "positions") store.rows("positions", "position_id", frame.rows);
-  else if (topic === "orders") store.rows("orders", "order_id", frame.rows);
-  else store.merge(topic, frame.values ?? frame.row ?? frame.rows?.[0] ?? {});
+  else if (topic === "orders") ordersChanged(frame);
+  else if (frame.key) {
+    if (frame.full) store.set(topic, frame.rows);
+    else store.rows(topic, frame.key, frame.rows, frame.removed);
+  } else store.set(topic, frame.value);
 };
 
 feed.onFact = (fact) => {

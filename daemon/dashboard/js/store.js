@@ -23,13 +23,11 @@ class Store {
     this.set(topic, { ...this.values[topic], ...part });
   }
 
-  /** Changed rows of a topic that is a list of rows; a row with `gone` leaves. */
-  rows(topic, key, changed) {
+  /** Changed rows of a topic that is a list of rows, and the keys of those that left. */
+  rows(topic, key, changed = [], removed = []) {
     const kept = new Map((this.values[topic] ?? []).map((row) => [row[key], row]));
-    for (const row of changed) {
-      if (row.gone) kept.delete(row[key]);
-      else kept.set(row[key], { ...kept.get(row[key]), ...row });
-    }
+    for (const row of changed) kept.set(row[key], row);
+    for (const gone of removed) kept.delete(gone);
     this.set(topic, [...kept.values()]);
   }
 

@@ -196,7 +196,7 @@ class Ticket extends Panel {
     if (!options.some(([symbol]) => symbol === leg.symbol)) options.unshift([leg.symbol, leg.symbol]);
     fillOptions(which, options);
     which.value = leg.symbol;
-    const quoted = page?.bySymbol.get(leg.symbol);
+    const quoted = this.chain?.bySymbol.get(leg.symbol);
     text(quote, quoted ? `${money(quoted.bid)} / ${money(quoted.ask)}` : "");
   }
 
@@ -233,9 +233,11 @@ class Ticket extends Panel {
       const priced = this.priced;
       const found = await post("/orders/preview", this.body());
       if (asked !== this.asked) return;
-      if (priced && known(found[priced])) {
+      // Without a limit the middle is taken, rounded to the class's tick.
+      const price = priced === "mid" ? found.limit_price : found[priced];
+      if (priced && known(price)) {
         this.priced = null;
-        this.limit.value = found[priced];
+        this.limit.value = price;
         this.preview();
         return;
       }

@@ -60,8 +60,8 @@ class Truth extends Panel {
 function bookWords(status) {
   if (status.connected === false && status.session) return "LEAN is gone";
   if (status.agrees === null || status.agrees === undefined) return "not compared yet";
-  const old = status.broker_age_seconds ?? status.reconciled_age_seconds;
-  return status.agrees ? `broker = LEAN = us, ${age(old)} ago` : "DIFFER";
+  if (!status.agrees) return "DIFFER";
+  return status.broker_age_seconds === null ? "LEAN = us" : `broker = LEAN = us, ${age(status.broker_age_seconds)} ago`;
 }
 
 define("cb-truth", Truth);
