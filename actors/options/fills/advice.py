@@ -9,15 +9,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri  # pyright: ignore[reportUnknownVariableType, reportMissingTypeStubs]
 
-from actors.options.fills.evidence import Belief, covariance
+from actors.options.fills.evidence import Belief
 from actors.options.fills.model import Conditions, aggressiveness, features
+from actors.options.fills.wandering import chances
 
-_BOUND = 30.0
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-_SHARES = np.asarray(_WEIGHTS / np.sqrt(2 * np.pi), dtype=np.float64)  # pyright: ignore[reportUnknownArgumentType]
 #: Prices looked at between far and natural at most: a market of 1,000 ticks is looked at every few ticks.
 _MOST_PRICES = 201
 
@@ -38,6 +34,7 @@ class Quoted(msgspec.Struct, frozen=True):
     natural: Decimal
     tick: Decimal
     conditions: Conditions
+    wander: float = 0.0
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -51,13 +48,16 @@ class Advice(msgspec.Struct, frozen=True):
     gain: float
 
 
-def fill_probability(belief: Belief, conditions: Conditions, seconds: float, *, level: float = 0.95) -> Estimate:
-    """Chance that an order fills, in part or whole, within `seconds` of these conditions, given none before.
+def fill_probability(
+    belief: Belief, conditions: Conditions, seconds: float, *, wander: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Chance that an order fills, in part or whole, within `seconds` from these conditions, given none before.
 
-    The interval is of the belief, at `level` in (0, 1): it narrows with evidence, not with time. Raises ValueError for
-    a condition that is nan.
+    `wander` is the deviation of the unit's value in half spreads a root second (0: conditions stay): quotes move with
+    the value, half a spread of value is half of the way from far to natural. The interval is of the belief, at `level`
+    in (0, 1): it narrows with evidence. Raises ValueError for a condition that is nan.
     """
-    mean, low, high = _chances(belief, np.array([features(conditions)]), seconds, level)
+    mean, low, high = chances(belief, np.array([features(conditions)]), seconds, wander, level)
     return Estimate(float(mean[0]), float(low[0]), float(high[0]))
 
 
@@ -98,9 +98,9 @@ def _ladder(belief: Belief, quoted: Quoted, seconds: float, drift: float, level:
     base = np.array(features(msgspec.structs.replace(quoted.conditions, aggressiveness=0.5)))
     rows = np.tile(base, (len(limits), 1))
     rows[:, 1] = np.array(places) - 0.5
-    chances = zip(*_chances(belief, rows, seconds, level), strict=True)
+    found = zip(*chances(belief, rows, seconds, quoted.wander, level), strict=True)
     result: list[Advice] = []
-    for limit, place, (mean, low, high) in zip(limits, places, chances, strict=True):
+    for limit, place, (mean, low, high) in zip(limits, places, found, strict=True):
         improvement = float(quoted.natural - limit)
         chance = Estimate(float(mean), float(low), float(high))
         result.append(Advice(limit, place, chance, improvement, expected_gain(chance.mean, improvement, drift)))
@@ -115,20 +115,3 @@ def _grid(quoted: Quoted) -> list[Decimal]:
     limits = [(first + k) * quoted.tick for k in range(0, count, stride)]
     # Natural itself is always a price that one may pay, on the grid or not.
     return limits if limits and limits[-1] == quoted.natural else [*limits, quoted.natural]
-
-
-def _chances(
-    belief: Belief, rows: NDArray[np.float64], seconds: float, level: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean, low and high chance a row: the log hazard is Gaussian, so its mean is by Gauss-Hermite quadrature, and its
-    quantiles map one to one."""
-    centre = rows @ np.array(belief.mean)
-    width = np.sqrt(np.maximum(0.0, np.einsum("ij,jk,ik->i", rows, covariance(belief), rows)))
-    reach = float(ndtri((1 + level) / 2))
-    spread = centre[:, None] + width[:, None] * np.asarray(_NODES, dtype=np.float64)[None, :]
-    mean = np.clip(_chance(spread, seconds) @ _SHARES, 0.0, 1.0)
-    return mean, _chance(centre - reach * width, seconds), _chance(centre + reach * width, seconds)
-
-
-def _chance(log_hazard: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    return -np.expm1(-max(0.0, seconds) * np.exp(np.clip(log_hazard, -_BOUND, _BOUND)))
