@@ -138,10 +138,9 @@ def chances_panel(truth: FillTruth, shown: dict[int, Belief]) -> Panel:
         panel.line([(a, each.mean) for a, each in zip(places, row, strict=True)], f'stroke="{colour}" stroke-width="2"')
         panel.text(0.02, 0.94 - 0.08 * _SHOWN.index(count), f"after {count} attempts", colour)
     true = [
-        probability(log_hazard(truth, msgspec.structs.replace(_NOON, aggressiveness=each)), _HORIZON)
-        for each in places
+        probability(log_hazard(truth, msgspec.structs.replace(_NOON, aggressiveness=each)), _HORIZON) for each in places
     ]
-    panel.line(list(zip(places, true, strict=True)), 'stroke="#c01c28" stroke-dasharray="5 3"')
+    panel.line(list(zip(places, true, strict=True)), 'stroke="#c01c28" stroke-width="2" stroke-dasharray="2 6"')
     panel.text(0.02, 0.94 - 0.08 * len(_SHOWN), "the market's truth", "#c01c28")
     return panel
 
