@@ -73,7 +73,11 @@ class RecurringOrders(Section, frozen=True):
 
 
 class OrderQueueApi(Section, frozen=True):
-    """The control API and its queue. Tokens never stand here: they come from the environment or a file of their own."""
+    """The control API and its queue. Tokens never stand here: they come from the environment or a file of their own.
+
+    `cors_origins` are pages elsewhere that may use it, `hosts` names under which it is asked beside loopback's. Each
+    token may ask `requests_per_second` on average and `burst` at once; halts, cancels and closes are never counted.
+    """
 
     enabled: bool
     host: str
@@ -82,6 +86,9 @@ class OrderQueueApi(Section, frozen=True):
     max_queue_size: Annotated[int, msgspec.Meta(ge=1, le=100000), _tighter("lower")]
     enable_websocket: bool
     cors_origins: tuple[str, ...]
+    hosts: tuple[str, ...]
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0), _tighter("lower")]
+    burst: Annotated[int, msgspec.Meta(ge=1), _tighter("lower")]
 
 
 class PositionTracker(Section, frozen=True):
@@ -121,11 +128,7 @@ class Market(Section, frozen=True):
 
 
 class Risk(Section, frozen=True):
-    """The gate before every order that adds risk. Fractions are of equity.
-
-    `legs_fill_apart`: the broker may fill a combination's legs one without another. Then closing a spread in one order
-    is not a reducing order, because its long leg might be sold alone; buying back its short legs first is.
-    """
+    """The gate before every order that adds risk. Fractions are of equity."""
 
     rules: Literal["default", "lean"]
     maximum_open_positions: Annotated[int, msgspec.Meta(ge=0), _tighter("lower")]
@@ -142,7 +145,6 @@ class Risk(Section, frozen=True):
     approval_lapse: Annotated[Duration, _tighter("lower")]
     release_window: Annotated[int, msgspec.Meta(ge=1, le=1000), _tighter("lower")]
     leg_conflict: Annotated[bool, _tighter("on")]
-    legs_fill_apart: Annotated[bool, _tighter("on")]
 
 
 class Daemon(Section, frozen=True):

@@ -63,7 +63,8 @@ class Driver:
     """One core, one journal, one clock. `run` must be running for anything to happen.
 
     `most_commands` bounds the commands that wait; beyond it `command` raises Busy at once and nothing was taken.
-    Facts reach listeners in order and only when durable. After the core or the journal failed `run` raises, and
+    Facts reach listeners in order and only when durable; one that raises is noted in `deaf` and still told of those
+    that follow. After the core or the journal failed `run` raises, and
     everybody who waits gets DriverStopped.
     """
 
@@ -86,6 +87,9 @@ class Driver:
         #: Set when nothing is taken any more; `failure` says why where it was not asked for.
         self.stopped = trio.Event()
         self.failure: Exception | None = None
+        #: Listeners that raised, with the last fact they failed at; `on_deaf(name, text)` hears of each once.
+        self.deaf: dict[str, str] = {}
+        self.on_deaf: Callable[[str, str], None] | None = None
         self._halts: deque[Halt] = deque()
         self._fatal: SafetyFailed | None = None
         core.on_record = self._recorded
@@ -223,10 +227,21 @@ class Driver:
         while self._tail and self._tail[0].seq <= durable:
             recorded = self._tail.popleft()
             for listener in tuple(self._listeners):
-                listener(recorded)
+                self.hear(listener, recorded)
         self._delivered = durable
         while self._durable_waiters and self._durable_waiters[0][0] <= durable:
             heapq.heappop(self._durable_waiters)[2].set()
+
+    def hear(self, listener: Listener, recorded: Recorded) -> None:
+        """Tell one listener. What it raises is its own trouble: replies still leave, and the others still hear."""
+        try:
+            listener(recorded)
+        except Exception as error:
+            name = getattr(listener, "__qualname__", repr(listener))
+            first = name not in self.deaf
+            self.deaf[name] = f"fact {recorded.seq} ({type(recorded.fact).KIND}): {error!r}"[:400]
+            if first and self.on_deaf is not None:
+                self.on_deaf(name, self.deaf[name])
 
     async def durable(self, seq: int) -> None:
         """Return once everything up to `seq` is on disk and every listener has heard of it.

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from actors.runtime import Journal, Recorded, Row
 from daemon.feed_state import Board, UnknownTopic
-from daemon.tokens import Tokens
+from daemon.tokens import Holder, Tokens
 from daemon.views import named
 
 UNAUTHORIZED, FORBIDDEN, TOO_SLOW, RESTARTING = 4401, 4403, 4408, 1012
@@ -68,8 +68,8 @@ class _Told:
 
 
 class _Client:
-    def __init__(self, subjects: tuple[str, ...] | None, most: int) -> None:
-        self.subjects = subjects
+    def __init__(self, subjects: tuple[str, ...] | None, most: int, holder: Holder) -> None:
+        self.subjects, self.holder = subjects, holder
         self._most = most
         self.waiting: deque[_Told] = deque()
         self.woken = trio.Event()
@@ -158,10 +158,11 @@ class Feed:
             await websocket.close(FORBIDDEN, f"origin {origin} may not connect"[:120])
             return
         await websocket.accept()
-        first = await self._greeting(websocket)
-        if first is None:
+        greeted = await self._greeting(websocket)
+        if greeted is None:
             return
-        client = _Client(first.subjects, self._most)
+        first, holder = greeted
+        client = _Client(first.subjects, self._most, holder)
         self._clients[id(client)] = client
         try:
             await self._play(websocket, client, first)
@@ -172,7 +173,7 @@ class Feed:
             if self._board is not None:
                 self._board.leave(client.topics)
 
-    async def _greeting(self, websocket: WebSocket) -> First | None:
+    async def _greeting(self, websocket: WebSocket) -> tuple[First, Holder] | None:
         first: First | None = None
         why = f"no first frame within {self._first:g} s"
         with trio.move_on_after(self._first):
@@ -184,10 +185,11 @@ class Feed:
                 why = str(error)
         scheme, _, header = websocket.headers.get("authorization", "").partition(" ")
         token = header.strip() if scheme.lower() == "bearer" else ("" if first is None else first.token)
-        if first is None or self._tokens.role(token) is None:
+        holder = None if first is None else self._tokens.holder(token)
+        if first is None or holder is None:
             await websocket.close(UNAUTHORIZED, (why if first is None else "a known token is needed")[:120])
             return None
-        return first
+        return first, holder
 
     async def _play(self, websocket: WebSocket, client: _Client, first: First) -> None:
         start = self.seq
@@ -228,6 +230,8 @@ class Feed:
             now = trio.current_time()
             if client.heard_at is not None and now - client.heard_at > _SILENT_BEATS * self._beat:
                 return TOO_SLOW, f"no heartbeat for {now - client.heard_at:.0f} s; resume after {client.prev}"
+            if not self._tokens.holds(client.holder):
+                return UNAUTHORIZED, "the token was revoked"
             if now >= beat_at:
                 await websocket.send_text(_encode(self._heartbeat(client)).decode())
                 beat_at = now + self._beat

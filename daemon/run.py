@@ -37,7 +37,7 @@ from actors.runtime import (
 from bridge.server import BridgeServer, BridgeSettings
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
-from daemon.api import make_app
+from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
 from daemon.driver import Driver
 from daemon.feed import Feed
@@ -71,6 +71,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     script: Path | None = None
     once: bool = False
     api: tuple[str, int] | None = None
+    api_settings: ApiSettings = ApiSettings()
     tokens: Tokens | None = None
 
 
@@ -136,6 +137,7 @@ async def run_daemon(
         sessions = ExchangeSessions() if request.risk == "default" else None
         core = desk_core(journal, rules, sessions, elapsed=time.perf_counter)
         port = BridgePort(core, journal, clock, script, notice)
+        port.on_deaf = lambda name, text: notice("deaf", f"{name} failed at {text}")
         views = Views()
         port.listen(views.add)
         if on_fact is not None:
@@ -149,6 +151,13 @@ async def run_daemon(
     return port
 
 
+def _hosted(request: RunRequest) -> ApiSettings:
+    """The API's settings with the name it is bound to among its own."""
+    assert request.api is not None
+    settings = request.api_settings
+    return msgspec.structs.replace(settings, hosts=settings.hosts | {request.api[0].lower()})
+
+
 def _start(port: BridgePort, views: Views) -> None:
     """Read the journal once, for the core and the views; what a dead daemon left connected is not."""
     core, clock = port.core, port.clock
@@ -156,7 +165,7 @@ def _start(port: BridgePort, views: Views) -> None:
     for row in port.journal.read(head - 1, 1) if head else ():
         if isinstance(clock, MarketClock):
             clock.move(row.at)
-    core.start(clock.now(), views.add)
+    core.start(clock.now(), lambda recorded: port.hear(views.add, recorded))
     if core.state("gateway").connected:
         core.tell(LeanDisconnected("the daemon began anew"), clock.now())
 
@@ -178,11 +187,15 @@ async def _serve(
     ]
     if request.api is not None and request.tokens is not None:
         board = Board(port, views, rules_of(request))
-        feed = Feed(port.journal, port.core.decode, request.tokens, after=views.seq, board=board)
+        feed = Feed(
+            port.journal, port.core.decode, request.tokens, after=views.seq, board=board,
+            origins=request.api_settings.origins,
+        )  # fmt: skip
         port.listen(feed.add)
         app = make_app(
             port, views, request.tokens, feed, rules=rules_of(request), sessions=sessions,
-            reports=lambda: tree.report(), kill_edge=lambda name: tree.kill(name),
+            reports=lambda: tree.report(), kill_edge=lambda name: tree.kill(name), settings=_hosted(request),
+            notice=notice,
         )  # fmt: skip
         web = WebServer(app, *request.api, notice)
         children.append(Child("api", partial(_serve_api, web, feed, request.api[0], notice), deadline=1.5))

@@ -55,7 +55,8 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class StatusShown(msgspec.Struct, frozen=True, kw_only=True):
     """The line of truth. `line` says it in words. `now` is market time. `feed_age_seconds` is the age of the newest
-    quotes' feed in market time; `lag` the facts decided but not yet on disk; `waiting` the inputs that wait."""
+    quotes' feed in market time; `lag` the facts decided but not yet on disk; `waiting` the inputs that wait;
+    `deaf` the read models that failed to take a fact, so that what they show may be wrong."""
 
     line: str
     truth: Mode
@@ -82,6 +83,7 @@ class StatusShown(msgspec.Struct, frozen=True, kw_only=True):
     orders_limit: int
     anomalies: int
     failed: tuple[str, ...]
+    deaf: tuple[str, ...]
     waiting: int
 
 
@@ -170,6 +172,8 @@ def status_shown(driver: Driver, views: Views, market: Shown | None, rules: Desk
         words.append(f"{len(unknown)} unknown")
     if failed:
         words.append(f"stopped: {', '.join(failed)}")
+    if driver.deaf:
+        words.append("WHAT IS SHOWN MAY BE WRONG: " + ", ".join(driver.deaf))
     return StatusShown(
         line=" · ".join(words), truth=mode, sequence=views.seq, lag=driver.core.seq - views.seq, now=now,
         connected=views.connected, session=None if session is None else session.session,
@@ -181,6 +185,7 @@ def status_shown(driver: Driver, views: Views, market: Shown | None, rules: Desk
         open=() if market is None else tuple(sorted(market.quotes.open)), live_orders=len(views.orders.live),
         unknown_orders=unknown, open_positions=len(views.book.positions), orders_today=orders_today,
         orders_limit=rules.maximum_orders_per_day, anomalies=len(views.anomalies), failed=failed,
+        deaf=tuple(f"{name}: {text}" for name, text in driver.deaf.items()),
         waiting=lanes.control + lanes.lean + lanes.command + lanes.view,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
@@ -24,6 +24,9 @@ from daemon.tokens import Tokens
 from daemon.views import Views
 from daemon.views_market import Shown, shown
 
+if TYPE_CHECKING:
+    from daemon.api.metrics import Metrics
+
 
 class Desk:
     """The daemon as its routes see it. `reports` tells how the edges do; `kill_edge(name)` raises KeyError."""
@@ -38,9 +41,11 @@ class Desk:
         sessions: Sessions | None,
         reports: Callable[[], Sequence[ChildReport]],
         kill_edge: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self.driver, self.views, self.tokens, self.feed = driver, views, tokens, feed
         self.rules, self.sessions, self.reports, self.kill_edge = rules, sessions, reports, kill_edge
+        self.metrics = metrics
 
     @property
     def now(self) -> dt.datetime:
@@ -62,6 +67,8 @@ class Desk:
     async def give(self, call: Call, command: Command) -> Answer:
         """Give a command under the caller's idempotency key, or one of our own."""
         id = call.header("idempotency-key") or uuid.uuid4().hex
+        if len(id) > 100 or not id.isprintable():
+            raise Refusal("invalid", "idempotency-key must be 1 to 100 printable characters")
         return await self.driver.command(f"api:{id}", call.principal, command)
 
     async def reaches(self, order_id: str, not_yet: frozenset[str], seconds: float = 10.0) -> bool:

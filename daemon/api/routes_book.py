@@ -14,7 +14,7 @@ from actors.messages.orders import OrderBody, OrderLeg
 from actors.runtime import CommandConflict, Refusal
 from daemon.api.answers import answer
 from daemon.api.desk import Desk, content_tag
-from daemon.api.routes_orders import WaitQuery, submit
+from daemon.api.routes_orders import WaitQuery, location, submit
 from daemon.api.routing import Call, Endpoint
 from daemon.bodies import CloseBody
 from daemon.views_desk import (
@@ -129,7 +129,7 @@ class BookRoutes:
         made = self._desk.views.orders.get(body.order_id)
         if made is not None and _is_close(made, call.path("position_id"), body):
             # The price of a first try came from the market then: a repeat is that order, not another body.
-            return answer(order_shown(made), 200, {"location": f"/api/v1/orders/{made.order_id}"})
+            return answer(order_shown(made), 200, {"location": location(made)})
         position = self._known(call)
         try:
             return await submit(self._desk, call, body.order_id, self._closing(position, body), call.query)
@@ -137,7 +137,7 @@ class BookRoutes:
             made = self._desk.views.orders.get(body.order_id)
             if made is None or not _is_close(made, position.position_id, body):
                 raise
-            return answer(order_shown(made), 200, {"location": f"/api/v1/orders/{made.order_id}"})
+            return answer(order_shown(made), 200, {"location": location(made)})
 
     async def reconciliation(self, call: Call) -> Response:
         return answer(reconciliation_shown(self._desk.views, self._desk.now))

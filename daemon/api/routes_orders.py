@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -203,13 +204,19 @@ class OrderRoutes:
 
 async def submit(desk: Desk, call: Call, order_id: str, body: OrderBody, query: WaitQuery) -> Response:
     """Submit an order under its id and wait as asked: 201 made, 200 the same again, 202 where the wait ran out."""
+    began = trio.current_time()
     given = await desk.driver.command(f"order:{order_id}", call.principal, SubmitOrder(order_id, body))
+    desk.metrics.submitted(trio.current_time() - began)
     status = 200 if given.repeated else 201
     if query.wait is not None and not await desk.reaches(order_id, WAITS[query.wait], query.seconds):
         status = 202
     order = desk.views.orders.orders[order_id]
-    headers = {"location": f"/api/v1/orders/{order.order_id}", **version_tag(order)}
-    return answer(order_shown(order), status, headers)
+    return answer(order_shown(order), status, {"location": location(order), **version_tag(order)})
+
+
+def location(order: Order) -> str:
+    """Where an order is, whatever its id is made of."""
+    return f"/api/v1/orders/{quote(order.order_id, safe='')}"
 
 
 def _wanted(order: Order, query: OrdersQuery) -> bool:

@@ -98,6 +98,7 @@ def _dispatch(methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Res
 
 async def run(endpoint: Endpoint, request: Request) -> Response:
     """Check the role, read the request, and answer. Never raises but what is a fault of ours."""
+    request.scope["route_path"] = endpoint.path
     if endpoint.role is not None and RANK[request.scope["role"]] < RANK[endpoint.role]:
         has = request.scope["role"]
         detail = f"{endpoint.method} {endpoint.path} needs the role {endpoint.role}, this token is a {has}'s"

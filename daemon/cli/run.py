@@ -13,6 +13,7 @@ from daemon.cli.config import add_settings_arguments, settings_of
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from daemon.api import ApiSettings
     from daemon.run import RunRequest
     from daemon.tokens import Tokens
 
@@ -112,11 +113,22 @@ def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     return RunRequest(
         journal=Path(settings.daemon.journal), bridge=bridge, clock=settings.daemon.clock, speed=args.speed,
         risk=settings.risk.rules, rules=desk_rules(settings), script=args.script, once=args.once, api=api,
-        tokens=None if api is None else _tokens(settings.order_queue_api.auth_token_file),
+        tokens=None if api is None else _tokens(settings.order_queue_api.auth_token_file, settings.daemon.journal),
+        api_settings=_api_settings(settings),
     )  # fmt: skip
 
 
-def _tokens(file: str) -> Tokens:
+def _api_settings(settings: Settings) -> ApiSettings:
+    from daemon.api import ApiSettings
+
+    api = settings.order_queue_api
+    return ApiSettings(
+        origins=frozenset(api.cors_origins), hosts=frozenset(name.lower() for name in api.hosts),
+        requests_per_second=api.requests_per_second, burst=api.burst,
+    )  # fmt: skip
+
+
+def _tokens(file: str, journal: str) -> Tokens:
     from daemon.tokens import Tokens
 
     return Tokens(
@@ -124,7 +136,8 @@ def _tokens(file: str) -> Tokens:
             "admin": secret_of("CALLBOARD_AUTH_TOKEN", file, "auth_token"),
             "trader": os.environ.get("CALLBOARD_TRADER_TOKEN", ""),
             "viewer": os.environ.get("CALLBOARD_VIEWER_TOKEN", ""),
-        }
+        },
+        Path(f"{journal}.tokens"),
     )
 
 

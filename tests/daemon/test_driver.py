@@ -104,3 +104,23 @@ async def test_an_actor_that_stops_has_the_rule_of_its_group(actor: str, level: 
             await driver.tell([LeanNotice(1, "information", "", "still here")])
         assert core.state("breaker").level == level
     assert [type(error) for error in ended] == ([SafetyFailed] if group == "safety" else [])
+
+
+async def test_a_listener_that_raises_ends_neither_the_driver_nor_what_the_others_hear() -> None:
+    heard: list[Recorded] = []
+    said: list[tuple[str, str]] = []
+
+    def broken(recorded: Recorded) -> None:
+        raise ValueError(f"can't fold {recorded.seq}")
+
+    async with driving(MemoryJournal()) as driver:
+        driver.on_deaf = lambda name, text: said.append((name, text))
+        driver.listen(broken)
+        driver.listen(heard.append)
+        for number in range(3):
+            with trio.fail_after(5):
+                await driver.command(str(number), "operator:test", Halt(number + 1, "on it goes"))
+        assert [type(each.fact) for each in heard].count(BreakerRaised) == 3
+        assert len(said) == 1
+        assert "can't fold" in said[0][1]
+        assert list(driver.deaf) == [said[0][0]]
