@@ -26,7 +26,7 @@ CONDOR = {
 class Desk:
     """A daemon and a live market as processes; `more` are settings of the daemon as key=value."""
 
-    def __init__(self, folder: Path, *more: str, speed: int = 300) -> None:
+    def __init__(self, folder: Path, *more: str, speed: int = 120) -> None:
         self.folder = folder
         bridge = str(folder / "bridge")
         verb = (
