@@ -41,13 +41,15 @@ class Requirement(msgspec.Struct, frozen=True):
     """What an account is asked for a book, in dollars, by part.
 
     `refused` says what this kind of account may not hold (its parts are counted as a margin account would). `unpriced`
-    names short options without a price, counted at intrinsic value. `approximate` is True for portfolio margin.
+    names short options without a price, counted at intrinsic value. `excess` is what the total may lie above the least
+    possible: 0 but for large mixed books, whose search is cut off. `approximate` is True for portfolio margin.
     """
 
     total: Decimal
     parts: tuple[MarginPart, ...] = ()
     refused: tuple[str, ...] = ()
     unpriced: tuple[str, ...] = ()
+    excess: Decimal = Decimal(0)
     approximate: bool = False
 
 
@@ -85,6 +87,7 @@ def _requirement(
     parts: list[MarginPart] = []
     refused: list[str] = []
     unpriced: list[str] = []
+    excess = Decimal(0)
     for underlying, book in _by_underlying(holdings).items():
         spot = _decimal(price(underlying))
         if spot is None:
@@ -98,12 +101,14 @@ def _requirement(
             options.append(OptionHeld(contract, symbol, quantity, inside if premium is None else premium))
         shares = sum(quantity for symbol, quantity in book.items() if not isinstance(parse_symbol(symbol), Contract))
         state = UnderlyingBook(underlying, spot, shares, tuple(options), rates_of(underlying, rates), mode, account)
-        for component in decompose(state):
+        found = decompose(state)
+        excess += found.excess
+        for component in found.parts:
             parts.append(_part(component))
             if component.refused:
                 refused.append(component.refused)
     total = sum((part.requirement for part in parts), Decimal(0))
-    return Requirement(total, tuple(parts), tuple(refused), tuple(unpriced))
+    return Requirement(total, tuple(parts), tuple(refused), tuple(unpriced), excess)
 
 
 def _part(component: Component) -> MarginPart:

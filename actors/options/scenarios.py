@@ -69,15 +69,30 @@ def reprice(
     may be broadcast views. At no time or no volatility the value is intrinsic.
     """
     growth, discount = carry
-    with np.errstate(divide="ignore", invalid="ignore"):
-        forward = (spot * growth)[:, None] * (1.0 + moves)
+    start = spot * growth
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        forward = start[:, None] * (1.0 + moves)
         deviation = (volatility * np.sqrt(np.maximum(time, 0.0)))[:, None] * factors
-        alive = deviation > _TINY
-        upper = np.log(forward / strike[:, None]) / deviation + 0.5 * deviation
-        call: Floats = forward * ndtr(upper) - strike[:, None] * ndtr(upper - deviation)
+        # One array is worked in place: at this size memory costs more than arithmetic.
+        upper = np.log(start / strike)[:, None] + np.log1p(moves)
+        upper /= deviation
+        upper += 0.5 * deviation
+        call: Floats = ndtr(upper)
+        call *= forward
+        upper -= deviation
+        lower: Floats = ndtr(upper)
+        lower *= strike[:, None]
+        call -= lower
     gap = forward - strike[:, None]
-    worth: Floats = np.where(alive & (forward > 0), np.maximum(call, np.maximum(gap, 0.0)), np.maximum(gap, 0.0))
-    return discount[:, None] * np.where(is_call[:, None], worth, worth - gap)
+    inside = np.maximum(gap, 0.0)
+    worth = np.maximum(call, inside)
+    # Nothing left to wait for, or nothing left of the stock: what is inside the money.
+    dead = ~((deviation > _TINY) & (forward > 0))
+    if dead.any():
+        worth[dead] = inside[dead]
+    worth -= np.where(is_call, 0.0, 1.0)[:, None] * gap
+    worth *= discount[:, None]
+    return worth
 
 
 class Grid(msgspec.Struct, frozen=True, eq=False):
