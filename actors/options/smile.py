@@ -3,8 +3,6 @@
 Total variance over log-moneyness k = ln(K / F), always in Gatheral's SVI form. float64, no I/O, no chance, no clock.
 Sources: J. Gatheral and A. Jacquier, Arbitrage-free SVI volatility surfaces, Quantitative Finance 14 (2014);
 V. Durrleman, thesis, Princeton (2003) for g(k); R. Lee, Mathematical Finance 14 (2004) for the slopes of the wings.
-
-Nothing trades on it yet: early exercise is not taken out of American quotes.
 """
 
 from __future__ import annotations
