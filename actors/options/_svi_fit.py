@@ -32,10 +32,12 @@ class Data(msgspec.Struct, frozen=True, eq=False):
 
 
 def pick(data: Data, chosen: NDArray[np.intp]) -> Data:
+    """The chosen rows."""
     return Data(*(getattr(data, name)[chosen] for name in data.__struct_fields__))
 
 
 def residuals(parameters: Floats, data: Data) -> Floats:
+    """Fitted less given total variance, weighted, (rows, quotes); 0 where padded."""
     return (_variance(parameters, data.k) - data.variance) * data.weight
 
 
@@ -47,6 +49,7 @@ def _variance(parameters: Floats, k: Floats) -> Floats:
 
 
 def squares(values: Floats) -> Floats:
+    """Sum of squares over the last axis."""
     return np.asarray(np.sum(values * values, axis=-1), dtype=np.float64)
 
 
@@ -315,6 +318,29 @@ def _terms(parameters: Floats, data: Data, places: Floats, price: float) -> tupl
     jacobian[:, 1:3] -= 0.5 * width[..., np.newaxis] * jacobian[:, :1]
     jacobian[:, 4] = width * (jacobian[:, 4] - both * jacobian[:, 0])
     return np.concatenate((off, price * lack), axis=-1), jacobian
+
+
+def pulls(parameters: Floats, three: bool, k: Floats, weight: Floats) -> Floats:
+    """How much of its own fitted value each quote of one slice is (the diagonal of the hat matrix), 0 to 1: five
+    unknowns, or `three` of an SSVI slice. `parameters` (5,), `k` and `weight` (n,)."""
+    level, left, right, centre, width = (float(value) for value in parameters)
+    if three:
+        psi = left + right
+        rho = (right - left) / psi
+        theta = 2.0 * level / (1.0 - rho * rho)
+        steepest = min(2.0 * STEEPEST / (1.0 + abs(rho)), 2.0 * np.sqrt(theta / (1.0 + abs(rho))))
+        place = np.array([np.log(theta), np.arctanh(rho), psi / steepest])
+        around = _variance(_ssvi(place + 1e-6 * np.concatenate((np.zeros((1, 3)), np.eye(3)))), k)
+        tangent = (around[1:] - around[0]) / 1e-6
+    else:
+        x = k - centre
+        h = np.sqrt(x * x + width * width)
+        both = 0.5 * (left + right)
+        tangent = np.stack(
+            (np.ones_like(x), 0.5 * (h - x), 0.5 * (h + x), -(both * x / h + 0.5 * (right - left)), both * width / h)
+        )  # fmt: skip
+    basis = np.linalg.qr((tangent * weight).T)[0]
+    return np.minimum(np.maximum(squares(np.asarray(basis, dtype=np.float64)), 0.0), 1.0)
 
 
 def safe(data: Data) -> Floats:

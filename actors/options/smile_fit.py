@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from actors.options._svi_fit import Data, coarse, huber, pick, polish, safe, sound, tighten
+from actors.options._svi_fit import Data, coarse, huber, pick, polish, pulls, safe, sound, tighten
 from actors.options.pricing import Bools, Floats, implied_volatility
 from actors.options.smile import FitReport, Form, Smile, normal_density, svi_variance
 
@@ -68,9 +69,22 @@ def fit_smile(quotes: Quotes) -> Smile | NoSmile:
     return fit_smiles((quotes,))[0]
 
 
-class _Usable(msgspec.Struct, frozen=True, eq=False):
-    """Used quotes of one expiry, by rising strike: log-moneyness, volatility, and half a width's worth of it."""
+def leverage(quotes: Quotes, smile: Smile) -> Floats:
+    """How much of its own fitted value each quote was in the fit of `smile` to `quotes`, 0 to 1, in their order; 0 for
+    those not used. A quote's distance from the fit over 1 - leverage is, to first order, that from a fit without it."""
+    found = np.zeros(quotes.strikes.shape)
+    used = _usable((quotes,))[0]
+    if not isinstance(used, NoSmile) and smile.report.form != "flat":
+        parameters = np.array([smile.level, smile.left, smile.right, smile.centre, smile.width])
+        found[used.rows] = pulls(parameters, smile.report.form == "ssvi", used.k, _weight(used))
+    return found
 
+
+class _Usable(msgspec.Struct, frozen=True, eq=False):
+    """Used quotes of one expiry, by rising strike: their places among the quotes, log-moneyness, volatility, and half a
+    width's worth of it."""
+
+    rows: NDArray[np.intp]
     strikes: Floats
     k: Floats
     volatility: Floats
@@ -79,8 +93,9 @@ class _Usable(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Side(msgspec.Struct, frozen=True, eq=False):
-    """Out-of-the-money quotes of one expiry that could be used, by rising strike."""
+    """Out-of-the-money quotes of one expiry that could be used, by rising strike, and their places among the quotes."""
 
+    rows: NDArray[np.intp]
     strikes: Floats
     is_call: Bools
     middle: Floats
@@ -113,7 +128,11 @@ def _side(quotes: Quotes) -> _Side:
     rows = rows[np.argsort(quotes.strikes[rows], kind="stable")]
     bid, ask = quotes.bid[rows], quotes.ask[rows]
     return _Side(
-        quotes.strikes[rows], quotes.is_call[rows], 0.5 * (bid + ask), np.maximum(0.5 * (ask - bid), 0.5 * quotes.tick)
+        rows,
+        quotes.strikes[rows],
+        quotes.is_call[rows],
+        0.5 * (bid + ask),
+        np.maximum(0.5 * (ask - bid), 0.5 * quotes.tick),
     )
 
 
@@ -133,7 +152,12 @@ def _of(quotes: Quotes, side: _Side, level: Floats) -> _Usable | NoSmile:
     root = float(np.sqrt(t))
     upper = -k / (level * root) + 0.5 * level * root
     vega = quotes.factor * f * normal_density(upper) * root
-    return _Usable(strikes, k, level, np.hypot(half / vega, _FINEST), t)
+    return _Usable(side.rows[known], strikes, k, level, np.hypot(half / vega, _FINEST), t)
+
+
+def _weight(used: _Usable) -> Floats:
+    """One over what half a quote's width is worth in total variance."""
+    return 1.0 / (2.0 * used.volatility * used.time * used.error)
 
 
 def _smile(quotes: Quotes, used: _Usable, parameters: Floats, form: Form, notes: tuple[str, ...]) -> Smile:
@@ -154,7 +178,7 @@ def _fit(rows: Sequence[_Usable]) -> list[tuple[Floats, Form, tuple[str, ...]]]:
         n = row.k.size
         k[i, :n] = row.k
         variance[i, :n] = row.volatility**2 * row.time
-        weight[i, :n] = 1.0 / (2.0 * row.volatility * row.time * row.error)
+        weight[i, :n] = _weight(row)
     data = Data(k, variance, weight, np.array([row.k[0] for row in rows]), np.array([row.k[-1] for row in rows]))
     few = np.array([row.k.size < _FULL for row in rows])
     parameters = np.empty((len(rows), 5))

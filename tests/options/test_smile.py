@@ -213,7 +213,7 @@ def test_the_real_chain_of_a_day_has_smiles_without_butterflies(hour: int, minut
     for smile in found:
         if smile.time > 2 / 365:
             # Unweighted: one quote dollars wide far out can be nine points off.
-            assert smile.report.rms < 1.1, smile.report
+            assert smile.report.rms < 1.5, smile.report
             assert 0.1 < float(smile.volatility(smile.forward)) < 0.4
 
 
