@@ -21,6 +21,7 @@ from bridge.paper.fills import market_price
 from bridge.paper.floor import Floor, decimal
 from bridge.paper.orders import BrokerLeg, BrokerOrder, Execution, Kind
 from bridge.paper.portfolio import Portfolio
+from bridge.paper.unit import unit_middle
 
 #: LEAN looks for a margin call every five minutes.
 _MARGIN_CALL_PERIOD = dt.timedelta(minutes=5)
@@ -166,6 +167,7 @@ class Broker:
                 order = self.orders[record.broker_id]
                 order.quantity, order.limit_price = record.quantity, record.limit_price
                 order.stop_price, order.leg_limits = record.stop_price, record.leg_limits
+                order.changed_at = record.at
                 if order.complete:
                     self._end(order, "filled")
             case Canceled():
@@ -218,7 +220,7 @@ class Broker:
 
     def place(self, order: BrokerOrder) -> str:
         """Take an order, and fill of it what fills at once. Gives its id at the broker."""
-        order.broker_id = self._next_id()
+        order.broker_id, order.middle = self._next_id(), unit_middle(order, self.floor)
         refusal = self.model.refuses(order, self.floor)
         order.status, order.reason = ("invalid", refusal) if refusal else ("submitted", "")
         self._record(Placed(order))
@@ -232,18 +234,25 @@ class Broker:
         self, order: BrokerOrder, quantity: int, limit_price: Decimal | None, stop_price: Decimal | None,
         leg_limits: list[Decimal] | None,
     ) -> None:  # fmt: skip
-        """Change a working order."""
+        """Change a working order; what filled meanwhile, by its old terms, may be more than it asks for now."""
         self._cross(order)
         if order.working:
+            filled = max(-(-abs(leg.filled) // abs(leg.ratio)) for leg in order.legs)
+            quantity = max(quantity, filled)
             self._record(Amended(order.broker_id, self.floor.now, quantity, limit_price, stop_price, leg_limits))
 
     def cancel(self, order: BrokerOrder, message: str = "") -> None:
         """End what has not filled of a working order."""
-        self._cross(order)
+        crossed: Sequence[Fill] = ()
+        if order.working and self._tradable(order):
+            crossed = self.model.crosses(order, self.floor)
+        late = bool(crossed) and self.model.told_late(order, self.floor)
+        if not late:
+            self._fill(order, crossed)
         if order.working:
-            self._record(Canceled(order.broker_id, self.floor.now, message))
-            if self.listener is not None:
-                self.listener.ended(order, message)
+            self._cancel(order, message)
+        if late:
+            self._fill(order, crossed)
 
     def pay(self, amount: Decimal, reason: str) -> None:
         """Move cash in (+) or out (-)."""

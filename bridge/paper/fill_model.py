@@ -42,6 +42,10 @@ class FillModel(Protocol):
         """What had filled when a cancel or an amend of this working order arrived; told before its effect."""
         ...
 
+    def told_late(self, order: BrokerOrder, floor: Floor) -> bool:
+        """Whether what crossed a cancel is told only after the cancel's effect."""
+        ...
+
 
 class LeanFills:
     """LEAN's default for backtests: whole orders, on the last bar's side, market orders at once."""
@@ -53,6 +57,10 @@ class LeanFills:
     def crosses(self, order: BrokerOrder, floor: Floor) -> Sequence[Fill]:
         """Nothing: a backtest has no way between."""
         return ()
+
+    def told_late(self, order: BrokerOrder, floor: Floor) -> bool:
+        """Never."""
+        return False
 
     def fills(self, order: BrokerOrder, floor: Floor, *, arriving: bool) -> Sequence[Fill]:
         """All legs or none."""

@@ -21,10 +21,14 @@ class Floor:
         self.now = dt.datetime(1998, 1, 1, tzinfo=dt.UTC)
         self.open: frozenset[str] = frozenset()
         self.prices: dict[str, Prices] = {}
+        #: When bars last came before these.
+        self.previous: dt.datetime | None = None
+        self._minute: dt.datetime | None = None
         self._day: dt.date | None = None
 
     def minute(self, instant: Instant) -> None:
         """Take the bars of a minute."""
+        self.previous, self._minute = self._minute, instant.at
         day = instant.at.date()
         if day != self._day:
             self._day = day

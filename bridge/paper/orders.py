@@ -43,6 +43,10 @@ class BrokerOrder(msgspec.Struct):
     status: Status = "new"
     day: bool = False
     reason: str = ""
+    #: Middle of the unit when the order came, signed dollars per share; None where it was not known.
+    middle: float | None = None
+    #: When it last became another.
+    changed_at: dt.datetime | None = None
 
     def wanted(self, leg: BrokerLeg) -> int:
         """Signed quantity of a leg."""
