@@ -320,7 +320,7 @@ class Gateway(CoreActor[GatewayState]):
                 if order.state == "rejected":
                     return (seen,)
                 fact = OrderRejected(order_id, origin, event.message)
-            case "update_submitted" if order.amend == "sent":
+            case "update_submitted" if order.amend == "sent" and not order.terminal:
                 fact = AmendAccepted(order_id, order.generation, origin)
             case "new" if order.state == "sent":
                 fact = OrderUnknown(order_id, event.message or "lean keeps it as new", origin)
@@ -390,7 +390,7 @@ class Gateway(CoreActor[GatewayState]):
                     proposal = SendRefused(order_id, returned.attempt, origin, why)
             case "place" if not returned.ok and order.state in ("sent", "pending_cancel", "unknown"):
                 proposal = OrderRejected(order_id, origin, why, returned.raised)
-            case "amend" if not returned.ok and order.amend == "sent":
+            case "amend" if not returned.ok and order.amend == "sent" and not order.terminal:
                 proposal = AmendRejected(order_id, order.generation, origin, why)
             case "cancel" if not returned.ok and order.state == "pending_cancel":
                 proposal = CancelRefused(order_id, origin, why)

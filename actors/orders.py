@@ -378,6 +378,9 @@ def check_body(body: OrderBody, rules: DeskRules) -> None:
             parse_symbol(leg.symbol)
         except SymbolError as error:
             raise Refusal("invalid", str(error)) from None
+    for price in (body.limit_price, body.stop_price, *(body.leg_limits or ())):
+        if price is not None and not price.is_finite():
+            raise Refusal("invalid", f"a price must be a number, not {price}")
     if body.type in ("stop", "market_on_close") and len(body.legs) > 1:
         raise Refusal("invalid", f"a {body.type} order has one leg, not {len(body.legs)}")
     if body.leg_limits is not None:

@@ -233,13 +233,16 @@ class Broker:
     def amend(
         self, order: BrokerOrder, quantity: int, limit_price: Decimal | None, stop_price: Decimal | None,
         leg_limits: list[Decimal] | None,
-    ) -> None:  # fmt: skip
-        """Change a working order; what filled meanwhile, by its old terms, may be more than it asks for now."""
+    ) -> str:  # fmt: skip
+        """Change a working order. The broker's words where what filled meanwhile, by the old terms, is all of it or
+        more than is wanted now; else ''."""
         self._cross(order)
-        if order.working:
-            filled = max(-(-abs(leg.filled) // abs(leg.ratio)) for leg in order.legs)
-            quantity = max(quantity, filled)
-            self._record(Amended(order.broker_id, self.floor.now, quantity, limit_price, stop_price, leg_limits))
+        if not order.working:
+            return "Too late to replace: the order has filled."
+        if any(abs(leg.filled) > abs(leg.ratio) * quantity for leg in order.legs):
+            return f"Too late to replace: more than {quantity} have filled."
+        self._record(Amended(order.broker_id, self.floor.now, quantity, limit_price, stop_price, leg_limits))
+        return ""
 
     def cancel(self, order: BrokerOrder, message: str = "") -> None:
         """End what has not filled of a working order."""

@@ -414,14 +414,20 @@ class Session:
             leg_limits = [
                 lean_round(each.symbol, price) for price, each in zip(frame.leg_limits, order.legs, strict=True)
             ]
-        self.broker.amend(
+        refusal = self.broker.amend(
             order, order.quantity if frame.quantity is None else frame.quantity,
             order.limit_price if frame.limit_price is None else lean_round(symbol, frame.limit_price),
             order.stop_price if frame.stop_price is None else lean_round(symbol, frame.stop_price), leg_limits,
         )  # fmt: skip
+        if refusal:
+            self._returned(frame, False, ticket.shown, (leg.lean_id,), refusal)
+            return
         if frame.tag is not None:
             leg.tag = frame.tag
-        self._waiting.append(("update", ticket))
+        if order.working:
+            self._waiting.append(("update", ticket))
+        else:  # amended to what had filled
+            self._tell(ticket, 0, "update_submitted")
         self._returned(frame, True, "update_submitted", (leg.lean_id,), "")
 
     def _cancel(self, frame: protocol.CancelOrder) -> None:

@@ -201,6 +201,35 @@ def test_a_body_that_is_not_normalised_is_refused_in_words(legs, limit: str, wor
     assert len(desk.facts) == before
 
 
+@pytest.mark.parametrize("price", ["NaN", "sNaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("field", ["limit_price", "stop_price", "leg_limits"])
+def test_a_price_that_is_no_number_is_refused_before_anything_reckons_with_it(field: str, price: str) -> None:
+    desk, value = Desk(), Decimal(price)
+    kind = "stop" if field == "stop_price" else "limit"
+    body = OrderBody((OrderLeg(CALLS[1], 1),), 1, kind, **{field: (value,) if field == "leg_limits" else value})
+    with pytest.raises(Refusal, match=f"price must be a number, not {price}"):
+        desk.command(SubmitOrder("a", body))
+    desk.submit("b", (CALLS[1], 1), limit="1.00")
+    desk.sent()
+    desk.accept("b")
+    with pytest.raises(Refusal, match=f"price must be a number, not {price}"):
+        desk.command(AmendOrder("b", Amendment(limit_price=value)))
+
+
+def test_an_amend_that_came_too_late_is_no_anomaly() -> None:
+    """The fill was told first, then that the amend is refused: nothing is wrong with the book."""
+    desk = Desk()
+    desk.submit("a", (CALLS[1], 1), limit="1.00")
+    desk.sent()
+    desk.accept("a")
+    desk.command(AmendOrder("a", Amendment(limit_price=Decimal("1.10"))))
+    desk.sent()
+    desk.fill("a", 0)
+    desk.returned("a", call="amend", ok=False, status="filled", message="Too late to replace")
+    assert desk.order("a").state == "filled"
+    assert "Anomaly" not in desk.kinds()
+
+
 def test_market_orders_on_options_are_denied_and_sized_orders_too() -> None:
     desk = Desk()
     desk.command(SubmitOrder("m", OrderBody((OrderLeg(CALLS[1], 1),), 1, "market")))

@@ -1,0 +1,246 @@
+"""The whole desk over a market that fills by chance: partly, in pieces, across cancels and amends, legs apart, late.
+
+After each run our book must be the market's own account to the cent, each order's fills its broker's, and no attempt
+sent twice. A failure names its seed: `run(seed)` plays it again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from actors.options.fills import FillTruth
+
+from actors.messages.orders import Amendment, AmendOrder, CancelOrder, OrderBody, OrderLeg, SubmitOrder
+from actors.runtime import Command, MemoryJournal
+from bridge import protocol
+from bridge.paper import Market
+from bridge.paper.bars import Instant
+from bridge.paper.data import Feed, LeanFolder, MarketHours
+from bridge.paper.realistic import Realism, RealisticFills
+from config.desk import LEAN_RULES, DeskRules
+from daemon.desk import desk_core
+from daemon.replay.report import ReportFold
+from daemon.replay.run import LockStep
+from daemon.replay.script import ScriptLine
+
+DATA = Path(__file__).parents[1] / "data" / "lean"
+DAY = dt.date(2015, 12, 24)
+STRIKES = (740, 745, 750, 755)
+CALLS = tuple(f"GOOG  160219C00{strike}000" for strike in STRIKES)
+PUTS = tuple(f"GOOG  160219P00{strike}000" for strike in STRIKES)
+MINUTES = 45
+#: Everything at once, far more often than a market would.
+WILD = Realism(rejects=0.05, whole=0.4, apart=0.4, way_seconds=60.0, told_late=0.5)
+CALM = Realism(rejects=0.0, whole=0.5, apart=0.0, way_seconds=20.0, told_late=0.0)
+RULES = DeskRules(
+    cancel_entries_before_close_seconds=0.0, maximum_loss_fraction=Decimal(1000), maximum_open_positions=1000,
+    automatic_breaker=False, leg_conflict=False, buying_power_left_fraction=Decimal(-1000),
+)  # fmt: skip
+
+
+@cache
+def hours() -> MarketHours:
+    return MarketHours.load(DATA)
+
+
+@cache
+def instants() -> tuple[Instant, ...]:
+    """The day's first minutes, read once."""
+    feed = Feed(LeanFolder(DATA), hours(), DAY, DAY, underlyings=("GOOG",), symbols=(*CALLS, *PUTS))
+    found: list[Instant] = []
+    bars = 0
+    for instant in feed:
+        bars += instant.kind == "bars"
+        if bars > MINUTES:
+            break
+        found.append(instant)
+    return (*found, Instant(found[-1].at + dt.timedelta(minutes=1), "end", {}, frozenset()))
+
+
+class Recorded:
+    """A feed that was read already."""
+
+    def __init__(self) -> None:
+        self.pinned: set[str] = set()
+        self.underlyings = ("GOOG",)
+
+    def __iter__(self) -> Iterator[Instant]:
+        return iter(instants())
+
+
+class Watched(Market):
+    """A market that notes what it was asked."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Recorded(), hours(), **options)
+        self.placed: list[tuple[str, int]] = []
+
+    def settle(self, done: protocol.Done) -> protocol.Settle:
+        self.placed += [
+            (each.order_id, each.attempt) for each in done.commands if isinstance(each, protocol.PlaceOrder)
+        ]
+        return super().settle(done)
+
+
+def no_margin(holdings: Any, price: Any, natural: Any) -> Decimal:
+    """Every order has the buying power it needs: this is about fills."""
+    return Decimal(0)
+
+
+def price(instant: Instant, legs: tuple[OrderLeg, ...], place: float, known: dict[str, tuple[float, float]]) -> Decimal:
+    """A limit between far and natural of what was quoted last."""
+    far = natural = 0.0
+    for leg in legs:
+        bid, ask = known[leg.symbol]
+        natural += leg.ratio * (ask if leg.ratio > 0 else bid)
+        far += leg.ratio * (bid if leg.ratio > 0 else ask)
+    limit = Decimal(str(round(far + place * (natural - far), 2)))
+    return limit or Decimal("0.01")
+
+
+SHAPES: tuple[tuple[OrderLeg, ...], ...] = (
+    (OrderLeg(CALLS[0], 1),),
+    (OrderLeg(PUTS[1], -1),),
+    (OrderLeg(CALLS[1], 1), OrderLeg(CALLS[2], -1)),
+    (OrderLeg(PUTS[2], -1), OrderLeg(PUTS[1], 1)),
+    (OrderLeg(CALLS[0], 1), OrderLeg(CALLS[1], -2), OrderLeg(CALLS[2], 1)),
+    (OrderLeg(PUTS[0], 1), OrderLeg(PUTS[1], -1), OrderLeg(CALLS[2], -1), OrderLeg(CALLS[3], 1)),
+    (OrderLeg("GOOG", 100), OrderLeg(CALLS[3], -1)),
+)
+
+
+def script(seed: int) -> list[ScriptLine]:
+    """Submits, amends and cancels at random, at the prices of their time."""
+    rng = random.Random(seed)
+    known: dict[str, tuple[float, float]] = {}
+    lines: list[ScriptLine] = []
+    sent: list[tuple[str, tuple[OrderLeg, ...], int]] = []
+    for instant in instants():
+        if instant.kind != "bars":
+            continue
+        for symbol, update in instant.updates.items():
+            if update.quote is not None and not math.isnan(update.quote.bid_close + update.quote.ask_close):
+                known[symbol] = (update.quote.bid_close, update.quote.ask_close)
+            elif update.trade is not None and symbol == "GOOG":
+                known[symbol] = (update.trade.close, update.trade.close)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            command: Command | None = None
+            what = rng.random()
+            if what < 0.5 or not sent:
+                legs = rng.choice(SHAPES)
+                if all(leg.symbol in known for leg in legs):
+                    name, quantity = f"o{len(sent) + 1}", rng.randint(1, 6)
+                    limit = price(instant, legs, rng.uniform(0.1, 1.0), known)
+                    command = SubmitOrder(name, OrderBody(legs, quantity, "limit", limit, time_in_force="day"))
+                    sent.append((name, legs, quantity))
+            else:
+                name, legs, quantity = rng.choice(sent[-4:])
+                if what < 0.75:
+                    total = rng.choice((None, None, max(1, quantity - rng.randint(1, 3)), quantity + 2))
+                    command = AmendOrder(name, Amendment(total, price(instant, legs, rng.uniform(0.3, 1.0), known)))
+                else:
+                    command = CancelOrder(name)
+            if command is not None:
+                lines.append(ScriptLine(len(lines) + 1, instant.at, command))
+    return lines
+
+
+def run(seed: int) -> tuple[Watched, Any, list[Any]]:
+    """Play a seed: even ones with legs that come apart under the desk's rules, odd ones calmer under LEAN's."""
+    realism, rules = (WILD, RULES) if seed % 2 == 0 else (CALM, LEAN_RULES)
+    model = RealisticFills(seed, realism, FillTruth(rate=-5.5))
+    market = Watched(cash=Decimal(1_000_000), margin=no_margin, initial=no_margin, fills=model)
+    facts: list[Any] = []
+    core = desk_core(MemoryJournal(), rules, on_record=facts.append)
+    core.start(dt.datetime.combine(DAY, dt.time(), dt.UTC))
+    LockStep(market, core, script(seed), ReportFold()).run()
+    return market, core, facts
+
+
+def check(seed: int) -> dict[str, int]:
+    """Our book is the market's; how much of what was meant to happen did."""
+    market, core, facts = run(seed)
+    book, broker = core.state("positions").book, market.broker
+    theirs = {symbol: held.quantity for symbol, held in broker.portfolio.holdings.items()}
+    assert book.holdings == theirs, f"seed {seed}"
+    assert (book.cash, book.fees) == (broker.portfolio.cash, broker.portfolio.fees), f"seed {seed}"
+    lots: dict[str, int] = {}
+    for position in book.positions.values():
+        for symbol, quantity in position.holdings.items():
+            lots[symbol] = lots.get(symbol, 0) + quantity
+    assert {symbol: quantity for symbol, quantity in lots.items() if quantity} == theirs, f"seed {seed}: lots"
+    assert len(market.placed) == len(set(market.placed)), f"seed {seed}: an attempt was sent twice"
+    table = core.state("orders").table
+    count: dict[str, int] = {}
+    placed = [name for name, _ in market.placed]
+    assert len(placed) == len(set(placed)), f"seed {seed}: an order was placed twice"
+    for order in broker.orders.values():
+        ours = table.orders[order.order_id]
+        assert ours.filled == [leg.filled for leg in order.legs], f"seed {seed}: {order.order_id}"
+        assert ours.terminal == (not order.working), f"seed {seed}: {order.order_id} {ours.state} {order.status}"
+        assert ours.amend == "none" or ours.terminal, f"seed {seed}: {order.order_id} amend {ours.amend}"
+        if order.working:
+            assert (ours.body.quantity, ours.body.limit_price) == (order.quantity, _limit(order)), f"seed {seed}"
+        units = [leg.filled / leg.ratio for leg in order.legs]
+        count["partly"] = count.get("partly", 0) + (0 < max(units) < order.quantity)
+        count["left apart"] = count.get("left apart", 0) + (len(set(units)) > 1)
+        count["rejected"] = count.get("rejected", 0) + (order.status == "invalid")
+    for name, what in _happened(facts, table):
+        count[name] = count.get(name, 0) + what
+    return count
+
+
+def _limit(order: Any) -> Decimal:
+    return order.limit_price if order.combo else abs(order.limit_price) * order.legs[0].ratio
+
+
+def _happened(facts: list[Any], table: Any) -> Iterator[tuple[str, int]]:
+    """Fills of one leg alone, after a cancel was asked, after it was done, and while an amend was under way."""
+    together: dict[tuple[str, int], set[int]] = {}
+    asked: set[str] = set()
+    over: set[str] = set()
+    amending: set[str] = set()
+    for recorded in facts:
+        fact = recorded.fact
+        name = type(fact).__name__
+        order_id = getattr(fact, "order_id", "")
+        if name == "CancelRequested":
+            asked.add(order_id)
+        elif name == "OrderCanceled":
+            over.add(order_id)
+        elif name == "AmendSent":
+            amending.add(order_id)
+        elif name in ("AmendAccepted", "AmendRejected"):
+            amending.discard(order_id)
+        elif name == "LegFilled":
+            together.setdefault((order_id, fact.batch), set()).add(fact.leg)
+            yield "fills", 1
+            yield "after a cancel", int(order_id in asked)
+            yield "after canceled", int(order_id in over)
+            yield "during an amend", int(order_id in amending)
+    for (order_id, _), legs in together.items():
+        yield "apart", int(len(legs) < len(table.orders[order_id].body.legs))
+
+
+def test_the_book_is_the_markets_after_every_seed() -> None:
+    total: dict[str, int] = {}
+    for seed in range(40):
+        for name, count in check(seed).items():
+            total[name] = total.get(name, 0) + count
+    # What the runs are for did happen.
+    for name in ("fills", "partly", "apart", "rejected", "after a cancel", "after canceled", "during an amend"):
+        assert total[name] >= 10, total
+
+
+@pytest.mark.long
+def test_the_book_is_the_markets_after_four_hundred_seeds() -> None:
+    for seed in range(1000, 1400):
+        check(seed)
