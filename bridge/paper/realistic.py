@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-from actors.options.fills import Conditions, FillTruth, aggressiveness, log_hazard, move, probability
 
+from actors.options.fills import Conditions, FillTruth, aggressiveness, log_hazard, move, probability
 from bridge.paper.fees import lean_fee
 from bridge.paper.fill_model import Fill, LeanFills, fee_price
 from bridge.paper.floor import Floor, decimal, tick

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from actors.options.fills import aggressiveness
-
 from actors.options.contracts import is_option
+from actors.options.fills import aggressiveness
 from bridge.paper.floor import Floor, decimal
 from bridge.paper.orders import BrokerOrder
 from bridge.paper.prices import Prices

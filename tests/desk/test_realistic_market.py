@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from actors.options.fills import FillTruth
 
 from actors.messages.orders import Amendment, AmendOrder, CancelOrder, OrderBody, OrderLeg, SubmitOrder
+from actors.options.fills import FillTruth
 from actors.runtime import Command, MemoryJournal
 from bridge import protocol
 from bridge.paper import Market
