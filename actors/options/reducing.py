@@ -13,9 +13,11 @@ import msgspec
 
 from actors.options.contracts import Contract, parse_symbol
 from actors.options.payoff import Leg, Payoff, payoff
+from actors.options.scenarios import GridScenario
 
 #: Subsets of fills are counted out up to this many; beyond it an order is not called reducing.
 MAXIMUM_SUBSETS = 4096
+_HALF_A_CENT = 0.005
 
 #: Worst dollars of a book over a scenario grid (negative: a loss); quantities by symbol.
 Scenario = Callable[[Mapping[str, int]], float]
@@ -51,6 +53,7 @@ def is_reducing(
     what is
     left must be no worse in its minimum at expiry and in both end slopes (and in `scenario`, where given) with the
     order wholly filled, with any part of its legs filled, and with every other order taken as filled and as unfilled.
+    `scenario` as a GridScenario is asked once for a bound of all subsets, and for all of them at once where that fails.
     Buying back short options passes by definition. Legs that expire apart are judged expiry by expiry.
     """
     others = tuple(others)
@@ -82,23 +85,48 @@ def _judge_shapes(
     fills = _fills(legs, apart)
     if backgrounds is None or fills is None:
         return Verdict(False, (f"more than {MAXIMUM_SUBSETS} ways to fill: not judged as reducing",))
+    shaping = _worst_fills(legs, fills, apart)
     for background in backgrounds:
         before = _shapes(background)
-        worst_before = None if scenario is None else scenario(background)
-        for fill in fills:
-            left = {symbol: background.get(symbol, 0) + fill.get(symbol, 0) for symbol in {**background, **fill}}
-            why = _worse(before, _shapes(left))
-            if (
-                why is None
-                and scenario is not None
-                and worst_before is not None
-                and scenario(left) < worst_before - 0.005
-            ):
-                why = "the worst of the scenario grid falls"
+        for fill in shaping:
+            why = _worse(before, _shapes(_filled(background, fill)))
             if why is not None:
-                part = ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in fill.items())
-                return Verdict(False, (f"with {part} filled {why}",))
+                return Verdict(False, (f"with {_part(fill)} filled {why}",))
+        worse = None if scenario is None else _worse_scenario(scenario, background, legs, fills)
+        if worse is not None:
+            return Verdict(False, (f"with {_part(worse)} filled the worst of the scenario grid falls",))
     return Verdict(True)
+
+
+def _filled(book: Mapping[str, int], fill: Mapping[str, int]) -> dict[str, int]:
+    return {symbol: book.get(symbol, 0) + fill.get(symbol, 0) for symbol in {**book, **fill}}
+
+
+def _part(fill: Mapping[str, int]) -> str:
+    return ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in fill.items())
+
+
+def _worst_fills(legs: Mapping[str, int], fills: list[dict[str, int]], apart: bool) -> list[dict[str, int]]:
+    """The fills that the payoff must be judged by. Of options alone one is enough: every long leg sold and no short
+    leg bought back. No payoff is negative, so that each sale lowers and each purchase raises the position's payoff
+    everywhere, with its slopes; what passes with that passes with every other fill."""
+    if not apart or not all(isinstance(parse_symbol(symbol), Contract) for symbol in legs):
+        return fills
+    sold = {symbol: quantity for symbol, quantity in legs.items() if quantity < 0}
+    return [sold] if sold else fills
+
+
+def _worse_scenario(
+    scenario: Scenario, background: Mapping[str, int], legs: Mapping[str, int], fills: list[dict[str, int]]
+) -> Mapping[str, int] | None:
+    """A fill after which the worst of the grid is worse than before, by more than half a cent; None for none."""
+    least = scenario(background) - _HALF_A_CENT
+    if isinstance(scenario, GridScenario):
+        if len(fills) > 1 and scenario.bound(background, legs) >= least:
+            return None
+        if scenario.worst_fill(background, fills) >= least:
+            return None
+    return next((fill for fill in fills if scenario(_filled(background, fill)) < least), None)
 
 
 def _backgrounds(holdings: Mapping[str, int], others: Sequence[WorkingOrder]) -> list[dict[str, int]] | None:

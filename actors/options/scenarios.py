@@ -223,6 +223,40 @@ def worst_of(grid: Grid, quantities: NDArray[np.float64]) -> Floats:
     return total.min(axis=1)
 
 
+def worst_with_any(grid: Grid, quantities: Floats, parts: NDArray[np.float64]) -> float:
+    """A bound from below of the worst of a book with any of these parts added: (symbols,) and (parts, symbols) in.
+
+    Each scenario takes the parts that hurt in it, so no subset can be worse; it costs one subset's arithmetic.
+    """
+    total = np.zeros(len(grid.scenarios))
+    for row in range(len(grid.underlyings)):
+        of = np.flatnonzero(grid.underlying_rows == row)
+        table = grid.table[:, of]
+        added = np.minimum(0.0, np.einsum("pn,wns->pws", parts[:, of], table)).sum(axis=0)
+        total += (np.einsum("n,wns->ws", quantities[of], table) + added).min(axis=0)
+    return float(total.min())
+
+
+class GridScenario(msgspec.Struct, frozen=True, eq=False):
+    """The worst dollars of a book over a grid, as the rule for reducing orders asks for it. Call it with signed
+    quantities by symbol; symbols that the grid lacks raise KeyError."""
+
+    grid: Grid
+
+    def __call__(self, book: Mapping[str, int]) -> float:
+        return float(worst_of(self.grid, _quantities(self.grid, book)[None, :])[0])
+
+    def worst_fill(self, book: Mapping[str, int], fills: Sequence[Mapping[str, int]]) -> float:
+        """The worst dollars of the book with any one of these fills."""
+        start = _quantities(self.grid, book)
+        return float(worst_of(self.grid, np.array([start + _quantities(self.grid, fill) for fill in fills])).min())
+
+    def bound(self, book: Mapping[str, int], legs: Mapping[str, int]) -> float:
+        """At most the worst dollars of the book with any subset of these legs filled, in part or whole."""
+        parts = np.array([_quantities(self.grid, {symbol: quantity}) for symbol, quantity in legs.items()])
+        return worst_with_any(self.grid, _quantities(self.grid, book), parts)
+
+
 # --- arrays ---------------------------------------------------------------------------------------------------------
 
 

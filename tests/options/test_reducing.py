@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ import pytest
 from actors.options.contracts import Contract, parse_symbol
 from actors.options.payoff import UNLIMITED, Leg, payoff
 from actors.options.reducing import WorkingOrder, is_reducing
+from actors.options.scenarios import GridScenario, build_grid
+from tests.options.kit_risk import market
 
 STRIKES = (740, 745, 750, 755, 760, 770)
 EXPIRIES = ("160115", "160219")
@@ -151,3 +154,57 @@ def test_a_scenario_that_worsens_is_heard() -> None:
 
     assert not is_reducing({PUT: 1, CALL: 1}, {CALL: -1}, scenario=lambda book: 5.0 * book.get(CALL, 0)).reducing
     assert is_reducing({PUT: 1, CALL: 1}, {CALL: -1}, scenario=gamma_trap).reducing
+
+
+# --- the scenario grid ----------------------------------------------------------------------------------------------
+
+CHAIN = market([symbol(r, k, e) for r in "CP" for k in STRIKES for e in EXPIRIES], {"GOOG": 750.0}, betas={"GOOG": 1.0})
+GRID = GridScenario(build_grid(CHAIN, [*CHAIN.options, "GOOG"]))
+
+
+def test_selling_a_long_that_hedges_the_grid_is_not_reducing() -> None:
+    """A later long put carries the near short one through the grid though their payoffs at expiry are apart."""
+    later = symbol("P", 760, EXPIRIES[1])
+    held = {PUT: -1, later: 1}
+    assert is_reducing(held, {later: -1}).reducing
+    verdict = is_reducing(held, {later: -1}, scenario=GRID)
+    assert verdict.reasons == ("with -1 GOOG  160219P00760000 filled the worst of the scenario grid falls",)
+    assert is_reducing(held, {PUT: 1}, scenario=GRID).reducing
+
+
+def test_selling_a_long_alone_passes_the_grid() -> None:
+    assert is_reducing({PUT: 2}, {PUT: -1}, scenario=GRID).reducing
+    assert is_reducing({"GOOG": 100}, {"GOOG": -100}, scenario=GRID).reducing
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_the_bound_and_the_grid_at_once_say_what_every_subset_says(block: int) -> None:
+    told = {True: 0, False: 0}
+    for seed in range(block * 150, (block + 1) * 150):
+        chance = random.Random(seed)
+        book = random_book(chance)
+        order = random_order(chance, book)
+        others = [WorkingOrder(random_order(chance, book))] if chance.random() < 0.3 else []
+        quick = is_reducing(book, order, others, scenario=GRID)
+        plain = is_reducing(book, order, others, scenario=lambda held: GRID(held))
+        assert quick == plain, f"seed {seed}"
+        told[quick.reducing] += 1
+    assert min(told.values()) > 20
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_worst_fill_speaks_for_every_fill(seed: int) -> None:
+    """What is accepted is no worse with any subset of its legs filled: each is looked at here."""
+    chance = random.Random(seed)
+    book = random_book(chance)
+    order = random_order(chance, book)
+    if not is_reducing(book, order, scenario=GRID).reducing:
+        return
+    before = GRID(book)
+    legs = list(order.items())
+    for chosen in itertools.product((False, True), repeat=len(legs)):
+        after = dict(book)
+        for take, (name, quantity) in zip(chosen, legs, strict=True):
+            after[name] += quantity if take else 0
+        assert no_worse(book, after), f"seed {seed}"
+        assert GRID(after) >= before - 0.005 or all(quantity > 0 for _, quantity in legs), f"seed {seed}"
