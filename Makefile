@@ -1,7 +1,7 @@
 # Each target makes .venv when it is missing: two commands do all the set-up, `make demo` and `make test`.
 PY := .venv/bin/python
-.PHONY: demo test check long bench conformance
-demo test check long bench conformance: .venv/ready
+.PHONY: demo test check long bench conformance docs strategies
+demo test check long bench conformance docs strategies: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || python3 -m venv .venv
@@ -25,6 +25,14 @@ check:
 # Every recorded run of LEAN, replayed from order body to journal and compared row by row.
 conformance:
 	$(PY) tests/conformance/compare.py
+
+# The strategy guide in docs/strategies, from the catalogue and the sample data; no network.
+docs:
+	$(PY) -m tools.strategy_guide
+
+# LEAN's 41 strategies resolved on the whole GOOG chain, beside what LEAN recorded.
+strategies:
+	$(PY) -m tools.strategy_table
 
 bench:
 	.venv/bin/pip install -q -c constraints.txt -e '.[bench]'

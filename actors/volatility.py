@@ -190,7 +190,8 @@ def _carry(previous: Chain, index: Index) -> Chain:
         return np.where(gone, np.nan, values[source])
 
     flags = previous.marks.flag[source] if previous.marks.flag.size else np.zeros(source.shape, dtype=np.int8)
-    marks = Marks(moved(previous.marks.value), flags, moved(previous.marks.marked_at))
+    before = previous.marks
+    marks = Marks(moved(before.value), flags, moved(before.marked_at), moved(before.last_good))
     widths = np.array([moved(row) for row in previous.widths]).reshape(len(previous.widths), len(source))
     return msgspec.structs.replace(
         previous, index=index, marks=marks, widths=widths, last_volatility=moved(previous.last_volatility)

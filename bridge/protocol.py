@@ -238,6 +238,15 @@ class Security(msgspec.Struct, frozen=True, array_like=True):
     settles_at: dt.datetime | None = None
 
 
+class AskSubscribe(Frame, frozen=True, array_like=True):
+    """Instead of a Hello: what data is wanted? Answered by Subscribe or Refused, and the connection is closed.
+
+    LEAN subscribes before it knows its account, which a Hello must tell.
+    """
+
+    version: int
+
+
 class Listing(Frame, frozen=True, array_like=True):
     """Securities that appear (`added`) or leave (`removed`, by number)."""
 
@@ -356,11 +365,15 @@ class ChainFilter(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Subscribe(Frame, frozen=True, array_like=True):
-    """What data the daemon wants: underlyings, whole chains by filter, and single symbols."""
+    """What data the daemon wants: underlyings, whole chains by filter, and single symbols.
+
+    `index_roots` holds (option root, index) of every root that is written on an index; all others are stocks' own.
+    """
 
     underlyings: tuple[str, ...]
     chains: tuple[ChainFilter, ...] = ()
     symbols: tuple[str, ...] = ()
+    index_roots: tuple[tuple[str, str], ...] = ()
 
 
 class PlaceOrder(Frame, frozen=True, array_like=True):
@@ -468,7 +481,7 @@ class Done(Frame, frozen=True, array_like=True):
     more: bool
 
 
-ToDaemon = Proof | Hello | Listing | Step | Settle | Events | Heartbeat | StoredObject | Goodbye
+ToDaemon = Proof | Hello | AskSubscribe | Listing | Step | Settle | Events | Heartbeat | StoredObject | Goodbye
 Command = PlaceOrder | AmendOrder | CancelOrder | Exercise | QueryOrder | MoveCash | Subscribe | Plot | Quit
 ToLean = (
     Challenge | Welcome | Refused | Ack | Subscribe | PlaceOrder | AmendOrder | CancelOrder | Exercise | QueryOrder

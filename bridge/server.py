@@ -161,14 +161,15 @@ class BridgeServer:
                 if self._strangers >= self._settings.most_strangers:
                     raise _Refuse(f"{self._strangers} connections wait for their handshake already")
                 wire = _Wire(stream)
-                hello = await self._handshake(wire, who)
-                await self._session(wire, hello)
+                hello = await self._handshake(wire)
+                if hello is not None:
+                    await self._session(wire, hello)
         except _Refuse as refused:
             self._notice("refused", f"{who}: {refused}")
         except Exception as error:  # whatever one peer causes ends its own connection only
             self._notice("broken", f"{who}: {_words_of(error)}")
 
-    async def _handshake(self, wire: _Wire, who: str) -> protocol.Hello:
+    async def _handshake(self, wire: _Wire) -> protocol.Hello | None:
         self._strangers += 1
         try:
             with trio.move_on_after(self._settings.handshake_seconds):
@@ -181,7 +182,8 @@ class BridgeServer:
         finally:
             self._strangers -= 1
 
-    async def _greet(self, wire: _Wire) -> protocol.Hello:
+    async def _greet(self, wire: _Wire) -> protocol.Hello | None:
+        """Their hello; None for one who only asked what to subscribe."""
         if wire.over_tcp:
             nonce = secrets.token_bytes(32)
             await wire.send(protocol.Challenge(nonce))
@@ -190,6 +192,11 @@ class BridgeServer:
             if not isinstance(proof, protocol.Proof) or not hmac.compare_digest(proof.digest, wanted):
                 raise _Refuse("the secret was not proved")
         hello = await wire.receive()
+        if isinstance(hello, protocol.AskSubscribe):
+            if hello.version != protocol.VERSION:
+                raise _Refuse(f"version {hello.version} is not spoken here, {protocol.VERSION} is")
+            await wire.send(self._settings.subscribe or protocol.Subscribe(()))
+            return None
         if not isinstance(hello, protocol.Hello):
             raise _Refuse(f"expected Hello, got {type(hello).__name__}")
         if hello.version != protocol.VERSION:
@@ -210,7 +217,7 @@ class BridgeServer:
             await self._port.durable(seq)
             self._notice("connected", f"session {hello.session}, {hello.mode}, events up to {session.seen}")
             await wire.send(protocol.Welcome(protocol.VERSION, session.seen, self._settings.dead_man_seconds))
-            if self._settings.subscribe is not None and hello.mode == "live":
+            if self._settings.subscribe is not None:
                 await wire.send(self._settings.subscribe)
             play = session.lock_step if hello.mode == "backtest" else session.live
             await play(self._settings.silent_seconds)

@@ -27,13 +27,14 @@ CommandFrame = (
 def account(frame: protocol.Account) -> lean.AccountView:
     """LEAN's account; holdings whole contracts or shares, sorted by symbol."""
     holdings = tuple(
-        lean.HeldSeen(held.symbol, int(held.quantity), held.average, held.price)
+        lean.HeldSeen(held.symbol, int(held.quantity), exact(held.average), exact(held.price))
         for held in sorted(frame.holdings, key=lambda held: held.symbol)
         if held.quantity
     )
     return lean.AccountView(
-        frame.cash, frame.value, frame.margin_used, frame.margin_remaining, frame.fees, holdings, frame.seen
-    )
+        exact(frame.cash), exact(frame.value), exact(frame.margin_used), exact(frame.margin_remaining),
+        exact(frame.fees), holdings, frame.seen,
+    )  # fmt: skip
 
 
 def hello(frame: protocol.Hello) -> lean.LeanConnected:
@@ -63,8 +64,8 @@ def event(frame: protocol.Event) -> Any:
         case protocol.OrderEvent():
             return lean.LeanOrderEvent(
                 frame.n, frame.at, frame.kind, frame.order_id, frame.leg, frame.symbol, frame.status,
-                frame.fill_price, frame.fill_quantity, frame.fee, frame.execution_id, frame.message, frame.tag,
-                frame.lean_id, frame.batch, frame.broker_ids, frame.settlement,
+                exact(frame.fill_price), frame.fill_quantity, exact(frame.fee), frame.execution_id, frame.message,
+                frame.tag, frame.lean_id, frame.batch, frame.broker_ids, exact(frame.settlement),
             )  # fmt: skip
         case protocol.CallReturned():
             return lean.LeanReturned(
@@ -72,7 +73,7 @@ def event(frame: protocol.Event) -> Any:
                 frame.message, frame.raised, frame.denied, frame.known_here,
             )  # fmt: skip
         case protocol.CashMoved():
-            return lean.LeanCashMoved(frame.n, frame.amount, frame.reason)
+            return lean.LeanCashMoved(frame.n, exact(frame.amount), frame.reason)
         case protocol.MarginCalled():
             text = ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in frame.orders)
             return lean.LeanNotice(frame.n, "margin call", "", text)
@@ -173,6 +174,12 @@ def _replaced(column: market.Floats, at: Any, values: list[float]) -> market.Flo
     column = column.copy()
     column[at] = values
     return column
+
+
+def exact(value: Decimal) -> Decimal:
+    """The same number to a millionth in its one shortest spelling: LEAN tells floats, the market decimals."""
+    value = round(value, 6).normalize() + Decimal(0)
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
 
 
 def decimal(value: float) -> Decimal:

@@ -67,6 +67,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         release_window=risk.release_window,
         approval_lapse_seconds=risk.approval_lapse.total_seconds(),
         leg_conflict=risk.leg_conflict,
+        legs_fill_apart=risk.legs_fill_apart,
         cancel_entries_before_close_seconds=risk.entries_end_before_close.total_seconds(),
         entry_quote_age_seconds=risk.entry_quote_age.total_seconds(),
         maximum_open_positions=risk.maximum_open_positions,

@@ -128,7 +128,11 @@ class Market(Section, frozen=True):
 
 
 class Risk(Section, frozen=True):
-    """The gate before every order that adds risk. Fractions are of equity."""
+    """The gate before every order that adds risk. Fractions are of equity.
+
+    `legs_fill_apart`: the broker may fill a combination's legs one without another. Then closing a spread in one order
+    is not a reducing order, because its long leg might be sold alone; buying back its short legs first is.
+    """
 
     rules: Literal["default", "lean"]
     maximum_open_positions: Annotated[int, msgspec.Meta(ge=0), _tighter("lower")]
@@ -145,6 +149,7 @@ class Risk(Section, frozen=True):
     approval_lapse: Annotated[Duration, _tighter("lower")]
     release_window: Annotated[int, msgspec.Meta(ge=1, le=1000), _tighter("lower")]
     leg_conflict: Annotated[bool, _tighter("on")]
+    legs_fill_apart: Annotated[bool, _tighter("on")]
 
 
 class Daemon(Section, frozen=True):

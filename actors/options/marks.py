@@ -30,12 +30,13 @@ class MarkFlag(enum.IntEnum):
 
 
 class Marks(msgspec.Struct, frozen=True, eq=False):
-    """Marks per share and their flags, one row a contract; `marked_at` is the epoch second of the last good mark (NaN
-    where there never was one)."""
+    """Marks per share and their flags, one row a contract; `last_good` is the last good mark and `marked_at` its epoch
+    second (NaN where there never was one): a stale mark's age is now less that."""
 
     value: Floats
     flag: Flags
     marked_at: Floats
+    last_good: Floats
 
 
 def mark(
@@ -46,8 +47,8 @@ def mark(
 
     A good mark is the middle of a two-sided, uncrossed, fresh quote no wider than the largest of 3 ticks, 25 % of the
     middle and twice `median_width`. Else `model` clamped to [bid, ask] (MODEL); else the last good mark (STALE).
-    With an
-    ask and no bid: min(ask / 2, model). `previous` holds the marks of the same rows before; `now` is epoch seconds.
+    With an ask and no bid: min(ask / 2, model), MODEL. `previous` holds the marks of the same rows before; `now` is
+    epoch seconds. Never the last trade, never the natural price.
     """
     with np.errstate(invalid="ignore"):
         two_sided = (bid > 0) & (ask > 0) & (bid <= ask) & fresh
@@ -56,7 +57,9 @@ def mark(
         limit = np.maximum(np.maximum(WIDE_TICKS * tick, WIDE_FRACTION * middle), usual)
         good = two_sided & (ask - bid <= limit + 1e-9)
         no_bid = fresh & ~(bid > 0) & (ask > 0)
-        clamped = np.fmin(np.fmax(model, np.where(bid > 0, bid, 0.0)), np.where(ask > 0, ask, np.inf))
+        # A crossed quote still says where the value lies: between its two sides.
+        low, high = np.where(bid > 0, bid, 0.0), np.where(ask > 0, ask, np.inf)
+        clamped = np.minimum(np.maximum(model, np.minimum(low, high)), np.maximum(low, high))
         modelled = ~good & ~no_bid & np.isfinite(model) & fresh
     value = np.where(good, middle, np.nan)
     flag = np.where(good, np.int8(MarkFlag.GOOD), np.int8(MarkFlag.NONE)).astype(np.int8)
@@ -64,10 +67,11 @@ def mark(
     flag[modelled] = MarkFlag.MODEL
     value = np.where(no_bid, np.fmin(ask / 2, model), value)
     flag[no_bid] = MarkFlag.MODEL
-    marked_at = np.where(good, now, np.nan)
+    marked_at, last_good = np.where(good, now, np.nan), np.where(good, value, np.nan)
     if previous is not None:
         marked_at = np.where(good, now, previous.marked_at)
-        lost = ~np.isfinite(value) & np.isfinite(previous.value)
-        value = np.where(lost, previous.value, value)
+        last_good = np.where(good, value, previous.last_good)
+        lost = ~np.isfinite(value) & np.isfinite(last_good)
+        value = np.where(lost, last_good, value)
         flag[lost] = MarkFlag.STALE
-    return Marks(value, flag, marked_at)
+    return Marks(value, flag, marked_at, last_good)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +76,8 @@ class Session:
         self._placing: Ticket | None = None
         self._waiting: list[tuple[str, Ticket]] = []
         self._events: list[protocol.Event] = []
+        #: Who hears each event the moment it happens, as LEAN's handlers do.
+        self.on_event: Callable[[protocol.Event], None] | None = None
         self._touched = False
         self._last_id = 0
         broker.listener = self
@@ -131,7 +133,12 @@ class Session:
     def event(self, kind: Any, *fields: Any) -> None:
         """Tell of something that is no order's."""
         self.last_event += 1
-        self._events.append(kind(self.last_event, self.floor.now, *fields))
+        self._keep(kind(self.last_event, self.floor.now, *fields))
+
+    def _keep(self, event: protocol.Event) -> None:
+        self._events.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
 
     def dead_man(self) -> int:
         """Nobody leads: working orders that add to what is held are cancelled at the end of this step. How many."""
@@ -205,7 +212,7 @@ class Session:
         leg.events += 1
         self.last_event += 1
         ours = ticket.kind == "order"
-        self._events.append(
+        self._keep(
             protocol.OrderEvent(
                 self.last_event, self.floor.now, ticket.kind, order.order_id if ours else "", index if ours else -1,  # type: ignore[arg-type]
                 symbol, status, Decimal(0) if execution is None else execution.price,
@@ -223,7 +230,7 @@ class Session:
             leg = self._accounts[execution.broker_id] = TicketLeg(self._next_id(), execution.tag)
         leg.events += 1
         self.last_event += 1
-        self._events.append(
+        self._keep(
             protocol.OrderEvent(
                 self.last_event, self.floor.now, execution.kind,
                 execution.order_id if execution.kind == "exercise" else "", -1, execution.symbol, "filled",
@@ -267,10 +274,8 @@ class Session:
                 self.portfolio.cash += command.amount
                 self._touched = True
                 self.event(protocol.CashMoved, command.amount, command.reason)
-            case protocol.Subscribe():
-                raise protocol.ProtocolError("this market's subscriptions are fixed when it is made")
-            case protocol.Plot():
-                pass
+            case protocol.Subscribe() | protocol.Plot():
+                pass  # what this market plays was settled when it was made, and it draws nothing
             case protocol.Quit(reason=reason):
                 self.quit = reason
 
@@ -312,7 +317,7 @@ class Session:
             ticket.status = "invalid"
             for index in range(len(order.legs)):
                 self._tell(ticket, index, "invalid", message=short)
-            self._returned(frame, False, "invalid", ticket.lean_ids, short)
+            self._returned(frame, False, "invalid", ticket.lean_ids, f"Error: InsufficientBuyingPower - {short}")
             return
         self._placing = ticket
         self.broker.place(order)
@@ -507,7 +512,7 @@ class Session:
         leg, order = ticket.legs[0], ticket.order
         leg.events += 1
         self.last_event += 1
-        self._events.append(
+        self._keep(
             protocol.OrderEvent(
                 self.last_event, self.floor.now, "exercise", order.order_id, -1, order.legs[0].symbol, "submitted",
                 Decimal(0), 0, order.wanted(order.legs[0]), Decimal(0), "", "", leg.tag, leg.lean_id, leg.events,

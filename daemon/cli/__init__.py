@@ -14,12 +14,12 @@ CONFIGURATION = 78
 MODULES = {
     "run": "run", "market": "market", "replay": "replay",
     **dict.fromkeys(
-        (
-            "status", "account", "holdings", "positions", "orders", "order", "submit", "amend", "cancel", "halt",
-            "breaker", "actors", "kill",
-        ),
-        "remote",
+        ("status", "account", "holdings", "positions", "explain", "chain", "facts", "reconcile"), "looking"
     ),
+    **dict.fromkeys(
+        ("submit", "preview", "orders", "order", "amend", "cancel", "close", "exercise"), "trading"
+    ),
+    **dict.fromkeys(("halt", "breaker", "actors", "kill"), "control"),
     "journal": "journal", "config": "config", "service": "service", "doctor": "doctor", "version": "completion",
     "completion": "completion",
 }  # fmt: skip

@@ -96,7 +96,7 @@ def _export(args: argparse.Namespace) -> int:
     try:
         source = source_of(args)
         chains = tuple(parse_filter(text) for text in args.subscribe)
-        count = export(Exchange(args.synthetic), args.export, source.first, source.last, chains, progress)
+        count = export(Exchange(args.synthetic), args.export, source.first, source.last, chains, args.symbol, progress)
     except (SourceError, SyntheticError, FileExistsError) as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 2

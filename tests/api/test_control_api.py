@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from daemon.cli.remote import parse_order
+from daemon.cli.order_text import parse_order
 from tests.api.kit import CONDOR, TOKENS, Desk
 from tests.api.websocket import Socket
 from tests.processes.kit import CALLBOARD
@@ -217,7 +217,7 @@ def test_the_command_line_trades_halts_and_says_why_not(desk: Desk) -> None:
         for leg in CONDOR["legs"]  # type: ignore[index, call-overload]
     ]
     assert "typed" in callboard("orders").stdout
-    assert "orders.OrderQueued" in callboard("order", "typed").stdout
+    assert "OrderQueued" in callboard("order", "typed").stdout
     assert callboard("submit", line, "--limit", "-9.00", "--id", "typed").returncode == 6
     assert callboard("order", "nobody").returncode == 5
     assert callboard("submit", "1 GOOG tomorrow +735P", "--limit", "1").returncode == 2
@@ -225,11 +225,11 @@ def test_the_command_line_trades_halts_and_says_why_not(desk: Desk) -> None:
     assert callboard("halt", "why not", token=TOKENS["viewer"]).returncode == 4
     assert callboard("status", token="nobody's").returncode == 4
     assert callboard("status", "--api", "http://127.0.0.1:9").returncode == 3
-    assert "level: 1" in callboard("halt", "slow down", "--level", "1").stdout
-    phrase = callboard("breaker", "--reset", "fine").stdout.removeprefix("phrase: ").strip()
+    assert "1 caution" in callboard("halt", "slow down", "--level", "1").stdout
+    phrase = json.loads(callboard("breaker", "--reset", "fine", "--json").stdout)["phrase"]
     assert callboard("breaker", "--confirm", "nonsense").returncode == 6
-    assert "level: 0" in callboard("breaker", "--confirm", phrase).stdout
-    assert "failed: False" in callboard("kill", "positions").stdout
+    assert "0 normal" in callboard("breaker", "--confirm", phrase).stdout
+    assert "it goes on" in callboard("kill", "positions").stdout
     assert callboard("cancel", "typed").returncode == 0
 
 

@@ -243,3 +243,16 @@ async def test_a_peer_that_leaves_without_a_word_is_told_to_the_desk_each_time(t
             while port.core.state("gateway").connected:
                 await trio.sleep(0.002)
             assert server.peer is None
+
+
+async def test_who_asks_what_to_subscribe_is_told_before_there_is_an_account_and_never_a_peer(tmp_path: Path) -> None:
+    wanted = protocol.Subscribe(("GOOG",), (), (), (("SPXW", "SPX"),))
+    async with bridge(tmp_path, subscribe=wanted) as (server, _, _):
+        stream = await trio.open_unix_socket(str(tmp_path / "bridge"))
+        await stream.send_all(protocol.encode(protocol.AskSubscribe(protocol.VERSION)))
+        assert await received(stream) == wanted
+        assert await stream.receive_some() == b""
+        assert server.peer is None
+        stream = await trio.open_unix_socket(str(tmp_path / "bridge"))
+        await stream.send_all(protocol.encode(protocol.AskSubscribe(99)))
+        assert isinstance(await received(stream), protocol.Refused)

@@ -150,6 +150,10 @@ def test_a_rung_that_a_debit_can_never_reach_gives_way_to_most_of_what_it_can_ga
         (Decimal("1.20"), Decimal("0.334")),
     )
     check_exit(usable, Decimal("2.00"), None, Decimal("3.00"))
+    assert usable_exit(rules, Decimal("37.6"), Decimal("37.6"), Decimal("0.72")).ladder == (
+        (Decimal("0.01"), Decimal(1)),
+    )
+    assert usable_exit(rules, Decimal("37.6"), Decimal("37.6"), Decimal("-1")).ladder == ()
 
 
 def test_what_may_be_either_is_left_by_what_was_really_paid() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Literal
 
 import msgspec
@@ -142,7 +142,7 @@ def _reachable(ladder: tuple[tuple[Decimal, Decimal], ...], most: Decimal) -> tu
     rest = sum((part for gain, part in ladder if gain > most * REACHABLE), Decimal(0))
     if not rest or most <= 0:
         return tuple(kept)
-    gain = (most * _INSTEAD).quantize(Decimal("0.01"))
+    gain = (most * _INSTEAD).quantize(Decimal("0.01"), ROUND_FLOOR)
     if kept and kept[-1][0] >= gain:
         return (*kept[:-1], (kept[-1][0], kept[-1][1] + rest))
     return (*kept, (gain, rest)) if gain > 0 else tuple(kept)

@@ -48,6 +48,8 @@ class Exchange:
         self.path = Path(seed)
         self.hours = MarketHours(hours_entries())
         self._listing = lru_cache(maxsize=64)(self._list)
+        #: (root, date) -> the same as a set.
+        self.known = lru_cache(maxsize=8)(self._set)
 
     def check(self, first: dt.date, last: dt.date, symbols: Iterable[str]) -> None:
         """Raise SyntheticError for dates or symbols that are not of this market."""
@@ -82,6 +84,9 @@ class Exchange:
                 contracts += (Contract(root, expiry, "C", strike), Contract(root, expiry, "P", strike))
         return Listed(self.close(instrument.ticker, morning), tuple(contracts))
 
+    def _set(self, root: str, date: dt.date) -> frozenset[Contract]:
+        return frozenset(self.listed(root, date).contracts)
+
     def close(self, ticker: str, date: dt.date) -> float:
         """The last price of a session, to the cent."""
         return round(float(self.path.close(date)[index_number(ticker)]) * 100) / 100
@@ -96,7 +101,7 @@ class Exchange:
         self, date: dt.date, symbols: Iterable[str], step: int, bars: int
     ) -> Iterator[tuple[range, list[Chunk]]]:
         """What a session brings for these symbols: stretches of bars of `step` seconds from the open on.
-        Bars beyond the close of shares have quotes of what still trades then."""
+        Nothing of contracts that are not listed; beyond the close of shares quotes of what still trades."""
         session = self.path.session(date)
         logs = self.path.seconds(session)
         names: dict[str, list[str]] = {}
@@ -104,6 +109,8 @@ class Exchange:
         for symbol in symbols:
             parsed = parse_symbol(symbol)
             if isinstance(parsed, Contract):
+                if parsed not in self.known(parsed.root, date):
+                    continue
                 contracts.setdefault(parsed.underlying, []).append(parsed)
             else:
                 names[parsed] = [parsed]

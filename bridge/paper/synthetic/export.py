@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from actors.options.contracts import Contract
+from actors.options.contracts import Contract, parse_symbol
 from actors.options.pricing import black76_greeks, years
 from actors.options.settlement import settles_at
 from bridge.paper.data import select
@@ -53,34 +53,38 @@ _CHICAGO = 3600000
 
 def export(
     exchange: Exchange, folder: Path, first: dt.date, last: dt.date, chains: Iterable[ChainFilter] = (),
-    progress: Progress | None = None,
+    symbols: Iterable[str] = (), progress: Progress | None = None,
 ) -> int:  # fmt: skip
     """Write all sessions from `first` to `last` into an empty or new folder; how many there were.
 
-    With `chains` only contracts that these filters select on some day are written, from that day to their expiry; the
-    universes list all. `progress` is called after each session with the contracts written. Raises SyntheticError for
-    dates it does not have, FileExistsError where the folder holds anything, OSError.
+    With `chains` or `symbols` only these contracts are written, those that a filter selects on some day from that day
+    to their expiry; the universes list all. `progress` is called after each session with the contracts written. Raises
+    SyntheticError for dates or symbols it does not have, FileExistsError where the folder holds anything, OSError.
     """
-    exchange.check(first, last, ())
+    symbols = tuple(symbols)
+    exchange.check(first, last, symbols)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: an export would mix with what is there")
     filters = tuple(chains)
     _write_fixed(folder, first, last, exchange)
     _write_universes(exchange, folder, SESSIONS.previous(first))
-    chosen: dict[Contract, None] = {}
+    parsed = [parse_symbol(symbol) for symbol in symbols]
+    named = {each: None for each in parsed if isinstance(each, Contract)}
+    chosen = dict(named)
     sessions = [date for date in dates(first, last) if SESSIONS.is_session(date)]
     for date in sessions:
         chosen = {contract: None for contract in chosen if contract.expiry >= date}
         for root in _roots():
             listed = exchange.listed(root, date)
             wanted = [select(listed, each, date) for each in filters if each.root == root]
-            for group in wanted if filters else [listed.contracts]:
+            for group in wanted if filters or named else [listed.contracts]:
                 chosen |= dict.fromkeys(group)
-        _write_session(exchange, folder, date, tuple(chosen))
+        here = tuple(each for each in chosen if each in exchange.known(each.root, date))
+        _write_session(exchange, folder, date, here)
         _write_universes(exchange, folder, date)
         if progress is not None:
-            progress(date, len(chosen))
+            progress(date, len(here))
     return len(sessions)
 
 
@@ -198,8 +202,8 @@ def _add_rows(chunk: Chunk, quotes: dict[str, list[str]], trades: dict[str, list
             *rows.asks.tolist(), rows.sizes[1].tolist(),
         ]  # fmt: skip
         for which, at, bo, bh, bl, bc, bs, ao, ah, al, ac, asz in zip(*columns, strict=True):
-            bid = f"{bo},{bh},{bl},{bc}" if bc else ",,,"
-            quotes.setdefault(symbols[which], []).append(f"{at},{bid},{bs},{ao},{ah},{al},{ac},{asz}")
+            line = f"{at},{bo},{bh},{bl},{bc},{bs},{ao},{ah},{al},{ac},{asz}"
+            quotes.setdefault(symbols[which], []).append(line)
     rows = chunk.trades
     shift = _CHICAGO if level else 0
     columns = [rows.which.tolist(), (_OPEN_AT - shift + rows.bar * 60000).tolist(), *rows.prices.tolist()]

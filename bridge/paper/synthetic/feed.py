@@ -73,7 +73,12 @@ class SyntheticFeed(Instants):
 
     def _interest(self, date: dt.date, symbols: Iterable[str]) -> dict[str, float]:
         contracts = {symbol: parsed for symbol in symbols if isinstance(parsed := parse_symbol(symbol), Contract)}
-        return {symbol: float(self._exchange.interest(contract, date)) for symbol, contract in contracts.items()}
+        known = {root: self._exchange.known(root, date) for root in {each.root for each in contracts.values()}}
+        return {
+            symbol: float(self._exchange.interest(contract, date))
+            for symbol, contract in contracts.items()
+            if contract in known[contract.root]
+        }
 
 
 def _by_bar(chunks: list[Chunk], bars: range) -> list[dict[str, Update]]:
@@ -93,9 +98,8 @@ def _by_bar(chunks: list[Chunk], bars: range) -> list[dict[str, Update]]:
 
 
 def _quotes(rows: QuoteRows) -> Iterator[QuoteBar]:
-    bids = np.where(rows.bids[3] > 0, rows.bids / 10000, np.nan)
-    columns = [*bids.tolist()[:4], rows.sizes[0].astype(np.float64).tolist()]
-    columns += [*whole(rows.asks), rows.sizes[1].astype(np.float64).tolist()]
+    sizes = rows.sizes.astype(np.float64)
+    columns = [*whole(rows.bids), sizes[0].tolist(), *whole(rows.asks), sizes[1].tolist()]
     return map(QuoteBar, *columns)
 
 

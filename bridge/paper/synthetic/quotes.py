@@ -27,7 +27,8 @@ _SIZES = 300
 
 
 class QuoteRows(NamedTuple):
-    """Rows of quotes: bar and contract by position, bid open high low close and ask alike (a bid of 0: none), sizes."""
+    """Rows of quotes: bar and contract by position, bid open high low close and ask alike, sizes. A bid of 0
+    says that nobody bids."""
 
     bar: Integers
     which: Integers

@@ -78,6 +78,12 @@ def _session(exchange: Exchange, date: dt.date) -> list[dict]:
     ]
 
 
+def legs(text: str) -> list[str]:
+    """What a script trades is played from the first day on, so it is written from then."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [leg["symbol"] for line in lines if "submit" in line for leg in line["submit"]["legs"]]
+
+
 def played(exchange: Exchange, first: dt.date, last: dt.date, folder: Path | None) -> Report:
     return replay(
         ReplayRequest(
@@ -92,7 +98,8 @@ def played(exchange: Exchange, first: dt.date, last: dt.date, folder: Path | Non
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "data"
     chains = [parse_filter(text) for text in CHAINS]
-    assert export(Exchange(SEED), folder, FIRST, LAST, chains) == 4
+    exchange = Exchange(SEED)
+    assert export(exchange, folder, FIRST, LAST, chains, legs(script(exchange, FIRST, LAST))) == 4
     return folder
 
 
@@ -131,7 +138,8 @@ def test_the_journal_is_the_same_from_the_seed_and_from_the_files(exported: Path
 def test_a_whole_month_gives_the_same_journal(tmp_path: Path) -> None:
     exchange, folder = Exchange(SEED), tmp_path / "month"
     first, last = dt.date(2026, 1, 30), dt.date(2026, 2, 27)
-    print(export(exchange, folder, first, last, [parse_filter(text) for text in CHAINS]), "sessions")
+    chains = [parse_filter(text) for text in CHAINS]
+    print(export(exchange, folder, first, last, chains, legs(script(exchange, first, last))), "sessions")
     made, read = played(exchange, first, last, None), played(exchange, first, last, folder)
     print(f"{len(made.fills)} fills, journal hash {made.journal_hash} and {read.journal_hash}")
     assert made.journal_hash == read.journal_hash

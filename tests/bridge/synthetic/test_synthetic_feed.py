@@ -75,9 +75,8 @@ def test_quotes_can_not_be_traded_against_each_other(day: list[Instant]) -> None
             contract = parse_symbol(symbol)
             if isinstance(contract, Contract) and update.quote is not None:
                 bid = update.quote.bid_close
-                bids[contract] = bid if bid == bid else 0.0
-                asks[contract] = update.quote.ask_close
-                assert bid != bid or 0 < bid < update.quote.ask_close
+                bids[contract], asks[contract] = bid, update.quote.ask_close
+                assert 0 <= bid < update.quote.ask_close
         if number % 45 == 20:
             looked += _look(bids, asks)
     assert looked > 3000
@@ -201,6 +200,13 @@ def test_a_listing_never_loses_a_contract_before_it_expired() -> None:
 def test_what_it_does_not_have_is_named(given: dict, words: str) -> None:
     with pytest.raises(SyntheticError, match=words):
         feed(**given)
+
+
+def test_a_contract_that_is_not_listed_yet_has_no_quotes() -> None:
+    far = "ACME  260619C00180000"
+    assert not any(
+        far in instant.updates or far in instant.open_interest for instant in feed(chains=(), symbols=(far,))
+    )
 
 
 def test_open_interest_is_whole_and_most_at_the_money(day: list[Instant]) -> None:

@@ -1,0 +1,94 @@
+"""Verbs that control: the breaker and the actors."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from daemon.cli.client import Subparsers, Verb, ask, instant, nothing, pairs, quoted, register, table
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Register the verbs."""
+    register(subparsers, VERBS)
+
+
+def _halt(args: argparse.Namespace) -> Any:
+    return ask(args, "POST", "/breaker/halt", {"level": args.level, "reason": args.reason})
+
+
+def _breaker(args: argparse.Namespace) -> Any:
+    if args.reset or args.confirm:
+        return ask(args, "POST", "/breaker/reset", {"reason": args.reset, "phrase": args.confirm})
+    return ask(args, "GET", "/breaker")
+
+
+def _actors(args: argparse.Namespace) -> Any:
+    return ask(args, "GET", "/actors")
+
+
+def _kill(args: argparse.Namespace) -> Any:
+    return ask(args, "POST", f"/actors/{quoted(args.name)}/kill")
+
+
+def _halt_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reason", help="why; it stays in the journal")
+    parser.add_argument("--level", type=int, default=3, choices=range(1, 6), help="1 to 5 (3: reduce-only)")
+
+
+def _breaker_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reset", default="", metavar="REASON", help="first step; prints the phrase")
+    parser.add_argument("--confirm", default="", metavar="PHRASE", help="second step")
+
+
+def _name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the actor or edge")
+
+
+def _show_breaker(found: Any, args: argparse.Namespace) -> str:
+    if "phrase" in found:
+        return f"to reset, confirm: callboard breaker --confirm '{found['phrase']}'"
+    return pairs([
+        ("level", f"{found['level']} {found['level_name']}"), ("reason", found["reason"]), ("by", found["by"]),
+        ("since", instant(found["since"])),
+    ])  # fmt: skip
+
+
+def nodes(node: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """A tree's nodes with their depth, each before its children."""
+    yield depth, node
+    for child in node["children"]:
+        yield from nodes(child, depth + 1)
+
+
+def _show_actors(found: Any, args: argparse.Namespace) -> str:
+    columns = (
+        ("actor", lambda row: "  " * row[0] + row[1]["name"]), ("kind", lambda row: row[1]["kind"]),
+        ("state", lambda row: row[1]["state"]), ("turns", lambda row: row[1]["turns"]),
+        ("us a turn", lambda row: _micros(row[1])), ("failures", lambda row: row[1]["failures"]),
+        ("restarts", lambda row: row[1]["restarts"]), ("last fact", lambda row: row[1]["last_sequence"]),
+    )  # fmt: skip
+    return table(list(nodes(found)), columns, "nothing runs")
+
+
+def _micros(node: dict[str, Any]) -> str | None:
+    return f"{node['seconds'] / node['turns'] * 1e6:.0f}" if node["turns"] else None
+
+
+def _show_killed(found: Any, args: argparse.Namespace) -> str:
+    return f"{found['name']} was killed" + (" and failed again" if found["failed"] else "; it goes on")
+
+
+VERBS = (
+    Verb("halt", "raise the breaker", _halt_arguments, _halt, _show_breaker),
+    Verb(
+        "breaker",
+        "the breaker; --reset and --confirm lower it in two steps",
+        _breaker_arguments,
+        _breaker,
+        _show_breaker,
+    ),
+    Verb("actors", "what runs, with turns, failures and restarts", nothing, _actors, _show_actors),
+    Verb("kill", "kill an actor, which folds its state anew, or an edge, which restarts", _name, _kill, _show_killed),
+)
