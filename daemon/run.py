@@ -60,6 +60,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
     market's time runs, and stretches the deadlines that wait for answers. `rules` are the desk's own where `risk` is
     'default'. `once` ends with the first session.
+    Without `signals` SIGTERM and SIGINT are the caller's to answer.
     """
 
     journal: Path
@@ -73,6 +74,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     api: tuple[str, int] | None = None
     api_settings: ApiSettings = ApiSettings()
     tokens: Tokens | None = None
+    signals: bool = True
 
 
 class BridgePort(Driver):
@@ -120,11 +122,12 @@ async def run_daemon(
     notice: Notice,
     status: Status | None = None,
     on_fact: Callable[[Recorded], None] | None = None,
+    on_start: Callable[[BridgePort, Views], None] | None = None,
 ) -> BridgePort:
     """Run until SIGTERM, SIGINT, `status.stopping` or, with `once`, the end of the first session.
 
-    `on_fact` hears each fact once it is durable. Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts
-    or OSError. Gives the ended driver back.
+    `on_fact` hears each fact once it is durable; `on_start` is given the driver and the views before anything listens.
+    Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the ended driver back.
     """
     began = dt.datetime.now(dt.UTC)
     rules = rules_of(request)
@@ -143,6 +146,8 @@ async def run_daemon(
         if on_fact is not None:
             port.listen(on_fact)
         _start(port, views)
+        if on_start is not None:
+            on_start(port, views)
         await _serve(request, port, views, notice, status or Status(), began, sessions)
     except ExceptionGroup as group:
         raise first_cause(group) from group
@@ -205,7 +210,8 @@ async def _serve(
 
     tree = Supervisor("callboard", children, on_change=changed)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, tree)
+        if request.signals:
+            nursery.start_soon(_stop_on_signal, tree)
         nursery.start_soon(_stop_with, tree, status)
         nursery.start_soon(_stop_when_core_ends, tree, port)
         if request.once:

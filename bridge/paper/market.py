@@ -129,6 +129,14 @@ class Market:
             return frames
         raise StopIteration("the run is over")
 
+    def end(self, reason: str) -> list[protocol.Frame]:
+        """Stop here: what is still to be told, and goodbye."""
+        self.session.end_of_step()
+        frames: list[protocol.Frame] = []
+        if self.session.has_events:
+            frames.append(protocol.Events(self.session.take_events(), self.session.account_if_touched()))
+        return [*frames, *self._goodbye(reason)]
+
     def settle(self, done: protocol.Done) -> protocol.Settle:
         """Run the commands one after another and answer with what came of them."""
         self._rounds -= 1

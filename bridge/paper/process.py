@@ -11,6 +11,8 @@ from bridge.paper.market import Market
 
 #: Seconds between tries to reach a daemon that is not there.
 _RETRY = 0.2
+#: Seconds between looks at whether somebody asked us to stop.
+_LOOK = 0.25
 
 Notice = Callable[[str, str], None]
 
@@ -123,19 +125,33 @@ class LiveMarket:
         self._heartbeat = heartbeat_seconds
         self._beat_due = 0.0
         self._over = False
+        self._asked_to_stop = ""
+
+    def stop(self, reason: str) -> None:
+        """End after the present step: say goodbye and return from `run`. From a signal handler, too."""
+        self._asked_to_stop = reason
 
     def run(self) -> None:
-        """Play to the end of the data. Raises BridgeRefused where the daemon will not have us."""
-        while self._connection is None:
+        """Play to the end of the data, or until stopped. Raises BridgeRefused where the daemon will not have us."""
+        while self._connection is None and not self._asked_to_stop:
             self._try_connecting()
             if self._connection is None:
                 time.sleep(_RETRY)
         due = self._monotonic()
-        while not self._over:
+        while not self._over and not self._asked_to_stop:
             self._step()
-            due += self._pace
-            while (left := due - self._monotonic()) > 0:
-                self._serve(left)
+            # What could not be played in time is not caught up with: the market is then slower than it should be.
+            due = max(due + self._pace, self._monotonic())
+            while not self._asked_to_stop:
+                left = due - self._monotonic()
+                # Whoever is behind still takes what waits: a fast market must not be a deaf one.
+                if not self._serve(max(0.0, min(left, _LOOK))) and left <= 0:
+                    break
+        if not self._over and self._connection is not None:
+            for frame in self._market.end(self._asked_to_stop):
+                if isinstance(frame, protocol.Events):
+                    self._log.add(frame.events)
+                self._send(frame)
         if self._connection is not None:
             self._connection.close()
 
@@ -146,8 +162,8 @@ class LiveMarket:
             self._over |= isinstance(frame, protocol.Goodbye)
             self._send(frame)
 
-    def _serve(self, seconds: float) -> None:
-        """Run commands that come within this time; without a daemon, look for one."""
+    def _serve(self, seconds: float) -> bool:
+        """Run a command that comes within this time; without a daemon, look for one. Whether more may wait."""
         if self._connection is None:
             now = self._monotonic()
             if self._gone_since is not None and now - self._gone_since >= self._dead_man:
@@ -156,23 +172,25 @@ class LiveMarket:
                 self._notice("dead man", f"no daemon for {self._dead_man:g} s: {cancelled} working entries cancelled")
             if now - self._tried < _RETRY:
                 time.sleep(min(seconds, _RETRY))
-                return
+                return False
             self._tried = now
             self._try_connecting()
-            return
+            return False
         now = self._monotonic()
         if now >= self._beat_due:
             self._beat_due = now + self._heartbeat
             self._send(self._market.heartbeat())
         if self._connection is None:
-            return
+            return False
         try:
             frame = self._connection.receive(min(seconds, self._heartbeat))
         except BridgeGone as error:
             self._lose(error)
-            return
+            return False
         match frame:
-            case None | protocol.Subscribe():
+            case None:
+                return False
+            case protocol.Subscribe():
                 pass
             case protocol.Ack(n=n):
                 self._log.acknowledge(n)
@@ -185,6 +203,7 @@ class LiveMarket:
                 self._send(protocol.Events(settle.events, settle.account))
             case _:
                 self._lose(BridgeGone(f"unexpected {type(frame).__name__}"))
+        return True
 
     def _send(self, frame: protocol.Frame) -> None:
         if self._connection is None:

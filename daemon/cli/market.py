@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -71,7 +72,10 @@ def run(args: argparse.Namespace) -> int:
         if args.speed == 0:
             play_lock_step(market, connect, args.patience)
         else:
-            LiveMarket(market, connect, args.speed, notice, step_seconds=args.step).run()
+            live = LiveMarket(market, connect, args.speed, notice, step_seconds=args.step)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda number, _: live.stop(signal.Signals(number).name))
+            live.run()
     except BridgeRefused as error:
         print(f"callboard market: the daemon refused: {error}", file=sys.stderr)
         return 4
