@@ -23,10 +23,12 @@ const FACTS_AT_START = 200;
 
 /** What the feed does not tell: orders that ended, and the last facts. State comes with the subscription. */
 async function snapshot() {
+  const { sequence } = store.get("feed");
   const [orders, facts] = await Promise.all(["/orders?limit=1000", `/facts?newest=true&limit=${FACTS_AT_START}`].map(get));
   store.rows("orders", "order_id", orders.orders);
-  const known = new Set(store.get("facts").map((fact) => fact.sequence));
-  store.set("facts", [...facts.facts.filter((fact) => !known.has(fact.sequence)), ...store.get("facts")]);
+  // Later ones come by the feed, which resumed behind what is here.
+  const first = store.get("facts")[0]?.sequence ?? Infinity;
+  store.set("facts", [...facts.facts.filter((fact) => fact.sequence < Math.min(first, sequence + 1)), ...store.get("facts")]);
 }
 
 /** The feed shows orders that are not ended; of one that ended the last word is fetched once. */

@@ -33,7 +33,7 @@ class Ticket extends Panel {
     this.quantity = h("input", { type: "number", min: 1, step: 1, value: 1, "aria-label": "units", oninput: () => this.soon() });
     this.limit = h("input.price", { type: "text", inputmode: "decimal", "aria-label": "limit per unit", placeholder: "limit", oninput: () => this.soon() });
     this.force = h("select", { "aria-label": "time in force" }, h("option", {}, "day"), h("option", {}, "gtc"));
-    this.closing = h("div.verdict.hidden");
+    this.closing = h("div.closing.hidden");
     this.answer = h("div.form");
     this.send = h("button.primary", { type: "submit", disabled: true }, "Review and send");
     this.append(

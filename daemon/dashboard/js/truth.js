@@ -18,7 +18,7 @@ class Truth extends Panel {
     this.wire = h("span");
     this.budget = h("span");
     this.reset = h("button", { type: "button", title: "key r", onclick: reset }, "reset");
-    const item = (label, value, kind = "") => h(`span.item${kind}`, {}, h("span.quiet", {}, label), value);
+    const item = (label, value, kind = "") => h(`span.item${kind}`, {}, h("span.quiet", {}, label), " ", value);
     this.append(
       this.mode,
       h("span.item", {}, this.time),
