@@ -6,9 +6,9 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from tools.strategy_guide import GUIDE, pages
 
 from actors.options.catalogue import CATALOGUE
+from tools.strategy_guide import GUIDE, pages
 
 
 @pytest.fixture(scope="module")
