@@ -5,6 +5,7 @@ Standard library and msgspec only, because it is copied into LEAN projects. It d
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import socket
@@ -149,5 +150,7 @@ class Connection:
             self._buffer.add(data)
 
     def close(self) -> None:
-        """Close at once. Idempotent."""
+        """Close at once, whoever waits in `receive`. Idempotent."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

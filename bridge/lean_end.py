@@ -1,0 +1,379 @@
+"""What LEAN's end knows and promises: which order is whose, what was asked, each event once and numbered, in order.
+
+Standard library and msgspec only, because it is copied into LEAN projects. No socket and nothing of LEAN's: what must
+be asked of LEAN goes through `Lean`. It decides nothing but what the dead-man's and the reduce-only rule demand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bridge import protocol
+from bridge.client import EventLog
+from bridge.lean_words import Answer, Heard, Known, Lean, marked, unmarked, words_of
+
+
+class LeanEnd:
+    """One session of LEAN's. Thread-safe: events may be heard on any thread at any time, commands run one at a time.
+
+    `on_event` is called after each numbered event, under the lock: it may only note that there is one.
+    """
+
+    def __init__(
+        self, lean: Lean, session: str, mode: protocol.Mode, brokerage: str, on_event: Callable[[], None] | None = None
+    ) -> None:
+        self.session, self.brokerage = session, brokerage
+        self.mode: protocol.Mode = mode
+        self.log = EventLog()
+        self.on_event = on_event
+        #: Why only reducing orders pass, '' where all do.
+        self.reduce_only = ""
+        self.inbox: deque[Any] = deque()
+        self._lean = lean
+        self._lock = threading.RLock()
+        self._commands = threading.Lock()
+        self._orders: dict[str, Known] = {}
+        self._by_lean_id: dict[int, Known] = {}
+        self._asked: dict[str, int] = {}
+        self._calling: tuple[str, int] | None = None
+        self._held: list[Heard] = []
+        self._batch = 0
+        self._together: tuple[int, dt.datetime, set[int]] | None = None
+        self._touched = False
+        self._account: protocol.Account | None = None
+
+    # --- what it tells ----------------------------------------------------------------------------------------
+
+    def hello(self, at: dt.datetime, fresh: bool) -> protocol.Hello:
+        """The handshake, with what works and what was asked. What came on an earlier connection and was not run yet
+        never will be: the promise that a denial rests on."""
+        with self._commands, self._lock:
+            self.inbox.clear()
+            orders = tuple(
+                protocol.OpenOrder(
+                    known.order_id, known.legs, known.quantity,
+                    tuple(known.filled.get(index, 0) for index in range(len(known.legs))), known.type,
+                    known.limit_price, known.tag, known.lean_ids, known.broker_ids,
+                )
+                for known in self._by_lean_id_once()
+                if known.working
+            )  # fmt: skip
+            account = self._account or self._lean.account(self.log.last)
+            return protocol.Hello(
+                protocol.VERSION, self.session, self.mode, self.brokerage, fresh, at, account, orders,
+                tuple(self._asked.items()), self.log.last,
+            )  # fmt: skip
+
+    def _by_lean_id_once(self) -> list[Known]:
+        return list({id(known): known for known in self._by_lean_id.values()}.values())
+
+    def account_if_touched(self) -> protocol.Account | None:
+        """The account where fills or cash moved it since the last call; on a thread of LEAN's."""
+        with self._lock:
+            if not self._touched:
+                return None
+            self._touched = False
+            return self.account()
+
+    def account(self) -> protocol.Account:
+        """The account as it is now; on a thread of LEAN's."""
+        with self._lock:
+            self._account = self._lean.account(self.log.last)
+            return self._account
+
+    def last_account(self) -> protocol.Account | None:
+        """The account as it was last read, on any thread."""
+        return self._account
+
+    def adopt(self, known: Known) -> None:
+        """An order that LEAN had from the broker when it started."""
+        with self._lock:
+            self._register(known)
+
+    def event(self, kind: type[Any], *fields: Any) -> None:
+        """Number and keep an event that is no order's: everything after `n` and `at`."""
+        with self._lock:
+            self._touched |= kind is protocol.CashMoved
+            self._keep(kind(self.log.last + 1, self._lean.now(), *fields))
+
+    def _keep(self, event: protocol.Event) -> None:
+        self.log.add((event,))
+        if self.on_event is not None:
+            self.on_event()
+
+    # --- what LEAN says ---------------------------------------------------------------------------------------
+
+    def hear(self, heard: Heard) -> None:
+        """An order event. While a call runs, one whose order is not known yet waits for the call's return."""
+        with self._lock:
+            if heard.lean_id not in self._by_lean_id and self._calling is not None:
+                self._held.append(heard)
+                return
+            self._tell(heard)
+
+    def _tell(self, heard: Heard) -> None:
+        known = self._by_lean_id.get(heard.lean_id)
+        tag, order_id, leg = heard.tag, "", -1
+        kind: Any = heard.own or ("margin_call" if tag == "Margin Call" else "external")
+        if known is not None and known.order_id:
+            kind, order_id = ("exercise", known.order_id) if known.exercise else ("order", known.order_id)
+            marked_id, rest = unmarked(tag)
+            tag = rest if marked_id == order_id else tag
+        if known is not None and not known.exercise:
+            index = known.lean_ids.index(heard.lean_id)
+            leg = index if known.order_id else -1
+            if heard.status not in ("cancel_pending", "update_submitted") or index not in known.told:
+                known.told[index] = heard.status
+            known.filled[index] = known.filled.get(index, 0) + heard.fill_quantity
+            known.broker_ids = heard.broker_ids or known.broker_ids
+        execution = f"{self.session}:{heard.lean_id}:{heard.event_id}" if heard.fill_quantity else ""
+        if heard.fill_quantity:
+            self._touched = True
+            self._count_batch(heard, known)
+        self._keep(
+            protocol.OrderEvent(
+                self.log.last + 1, heard.at, kind, order_id, leg, heard.symbol, heard.status,  # type: ignore[arg-type]
+                heard.fill_price, heard.fill_quantity, heard.quantity, heard.fee, execution, heard.message, tag,
+                heard.lean_id, heard.event_id, self._batch, heard.broker_ids, "" if known is None else known.type,
+                None if known is None else known.limit_price, heard.in_the_money, heard.settlement,
+            )
+        )  # fmt: skip
+
+    def _count_batch(self, heard: Heard, known: Known | None) -> None:
+        """LEAN books the legs of one group, and an exercise with its shares, at once; anything else is alone."""
+        if known is not None and self._together is not None:
+            group, at, seen = self._together
+            mine = known.exercise or heard.lean_id not in seen
+            if group == known.lean_ids[0] and at == heard.at and mine:
+                seen.add(heard.lean_id)
+                return
+        self._batch += 1
+        self._together = None if known is None else (known.lean_ids[0], heard.at, {heard.lean_id})
+
+    # --- what it is asked -------------------------------------------------------------------------------------
+
+    def drain(self) -> list[protocol.StoredObject]:
+        """Run what waits in the inbox, unless another thread is at it. On a thread of LEAN's."""
+        answers: list[protocol.StoredObject] = []
+        while self.inbox and self._commands.acquire(blocking=False):
+            try:
+                while self.inbox:
+                    answer = self._run(self.inbox.popleft())
+                    answers += [] if answer is None else [answer]
+            finally:
+                self._commands.release()
+        return answers
+
+    def run(self, commands: Sequence[Any]) -> None:
+        """Run these one after another; waits for a command that runs."""
+        with self._commands:
+            for command in commands:
+                self._run(command)
+
+    def _run(self, command: Any) -> protocol.StoredObject | None:
+        match command:
+            case protocol.PlaceOrder():
+                self._place(command)
+            case protocol.AmendOrder():
+                self._amend(command)
+            case protocol.CancelOrder():
+                self._cancel(command)
+            case protocol.Exercise():
+                self._exercise(command)
+            case protocol.QueryOrder():
+                self._query(command)
+            case _:
+                return self._other(command)
+        return None
+
+    def _other(self, command: Any) -> protocol.StoredObject | None:
+        try:
+            answer = self._lean.other(command)
+        except Exception as error:
+            self.event(protocol.Notice, "error", type(command).__name__, words_of(error))
+            return None
+        if isinstance(command, protocol.MoveCash):
+            self.event(protocol.CashMoved, command.amount, command.reason)
+        return answer
+
+    def _place(self, frame: protocol.PlaceOrder) -> None:
+        with self._lock:
+            known = self._orders.get(frame.order_id)
+            if known is not None and known.shown != "invalid":
+                text = f"order {frame.order_id} is {known.shown} here: another attempt would make it twice"
+                self._returned(frame, False, "denied", (), text, denied=True)
+                return
+            if self._attempted(frame, frame.order_id):
+                return
+            if self.reduce_only and not self._reduces(frame.legs, frame.quantity):
+                text = f"only reducing orders pass: {self.reduce_only}"
+                self._returned(frame, False, "denied", (), text, denied=True)
+                return
+        made = Known(
+            frame.order_id, frame.attempt, frame.legs, frame.quantity, frame.type, frame.combo, frame.sell_group,
+            frame.limit_price, frame.tag, (), frame.leg_limits,
+        )  # fmt: skip
+        self._call(frame, made, lambda: self._lean.place(frame, marked(frame.order_id, frame.tag)))
+
+    def _exercise(self, frame: protocol.Exercise) -> None:
+        with self._lock:
+            if self._attempted(frame, frame.exercise_id):
+                return
+        legs = (protocol.Leg(frame.symbol, -1),)
+        made = Known(
+            frame.exercise_id, frame.attempt, legs, frame.quantity, "market", False, False, None, frame.tag, (),
+            exercise=True,
+        )  # fmt: skip
+        self._call(frame, made, lambda: self._lean.exercise(frame, marked(frame.exercise_id, frame.tag)))
+
+    def _call(self, frame: Any, made: Known, call: Callable[[], Answer]) -> None:
+        """Call LEAN for a new order. Its events are told once its ids are known, and before what it returned."""
+        with self._lock:
+            self._calling = (made.order_id, made.attempt)
+        raised, answer = "", Answer((), False)
+        try:
+            answer = call()
+        except Exception as error:
+            raised, answer = type(error).__name__, Answer((), False, words_of(error))
+        with self._lock:
+            self._calling = None
+            made.lean_ids = answer.lean_ids
+            if any(lean_id > 0 for lean_id in made.lean_ids):
+                self._register(made)
+            held, self._held = self._held, []
+            for heard in held:
+                self._tell(heard)
+            shown = "filled" if made.exercise and answer.ok else made.shown
+            ok = answer.ok and shown != "invalid"
+            status = "raised" if raised else shown if ok or shown == "invalid" else "invalid"
+            self._returned(frame, ok, status, made.lean_ids, answer.message, raised=raised)
+
+    def _register(self, known: Known) -> None:
+        if known.order_id:
+            self._orders[known.order_id] = known
+        self._by_lean_id |= {lean_id: known for lean_id in known.lean_ids if lean_id > 0}
+
+    def _amend(self, frame: protocol.AmendOrder) -> None:
+        with self._lock:
+            known = self._known(frame)
+            if known is None:
+                return
+            if frame.generation <= known.amended:
+                text = "this amend was taken before"
+                self._returned(frame, True, "update_submitted", known.lean_ids[:1], text)
+                return
+            before, known.amended = known.amended, frame.generation
+        tag = None if frame.tag is None else marked(frame.order_id, frame.tag)
+        answer = self._answered(lambda: self._lean.amend(known, frame, tag))
+        with self._lock:
+            if answer.ok:
+                known.quantity = known.quantity if frame.quantity is None else frame.quantity
+                known.limit_price = known.limit_price if frame.limit_price is None else frame.limit_price
+                known.leg_limits = known.leg_limits if frame.leg_limits is None else frame.leg_limits
+                known.tag = known.tag if frame.tag is None else frame.tag
+            else:
+                known.amended = before
+            status = "update_submitted" if answer.ok else known.shown
+            self._returned(frame, answer.ok, status, known.lean_ids[:1], answer.message)
+
+    def _cancel(self, frame: protocol.CancelOrder) -> None:
+        with self._lock:
+            known = self._known(frame)
+        if known is None:
+            return
+        tag = marked(frame.order_id, frame.tag) if frame.tag else ""
+        answer = self._answered(lambda: self._lean.cancel(known, tag))
+        with self._lock:
+            status = "cancel_pending" if answer.ok else known.shown
+            self._returned(frame, answer.ok, status, known.lean_ids[:1], answer.message)
+
+    def _known(self, frame: protocol.AmendOrder | protocol.CancelOrder) -> Known | None:
+        known = self._orders.get(frame.order_id)
+        if known is None or known.exercise:
+            text = "Error: UnableToFindOrder - no such order"
+            self._returned(frame, False, "invalid", (), text, known=False)
+            return None
+        return known
+
+    @staticmethod
+    def _answered(call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except Exception as error:
+            return Answer((), False, f"{type(error).__name__}: {words_of(error)}")
+
+    def _query(self, frame: protocol.QueryOrder) -> None:
+        with self._lock:
+            known = self._orders.get(frame.order_id)
+            if known is not None:
+                self._returned(frame, True, known.shown, known.lean_ids, "")
+                return
+            untried = frame.attempt > self._asked.get(frame.order_id, 0)
+            if untried:
+                self._asked[frame.order_id] = frame.attempt
+            self._returned(frame, False, "", (), "not known here", denied=untried, known=False)
+
+    def _attempted(self, frame: protocol.PlaceOrder | protocol.Exercise, id: str) -> bool:
+        """Note an attempt before LEAN is called; one not above the highest seen for its id is denied, for good."""
+        seen = self._asked.get(id, 0)
+        if frame.attempt <= seen:
+            self._returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
+            return True
+        self._asked[id] = frame.attempt
+        return False
+
+    def _returned(
+        self, frame: Any, ok: bool, status: str, ids: tuple[int, ...], message: str, *, raised: str = "",
+        denied: bool = False, known: bool = True,
+    ) -> None:  # fmt: skip
+        order_id = frame.exercise_id if isinstance(frame, protocol.Exercise) else frame.order_id
+        self.event(
+            protocol.CallReturned, _CALLS[type(frame)], order_id, getattr(frame, "attempt", 0), ok, status, ids,
+            message, raised, denied, known,
+        )  # fmt: skip
+
+    # --- nobody leads -----------------------------------------------------------------------------------------
+
+    def cancel_entries(self) -> int:
+        """Cancel what works and does not only close what is held. How many. On a thread of LEAN's."""
+        with self._commands:
+            with self._lock:
+                self.account()
+                entries = [
+                    known
+                    for known in self._by_lean_id_once()
+                    if known.working and not self._reduces(known.legs, known.quantity, known)
+                ]
+            for known in entries:
+                self._answered(lambda each=known: self._lean.cancel(each, ""))
+        return len(entries)
+
+    def _reduces(self, legs: Sequence[protocol.Leg], quantity: int, me: Known | None = None) -> bool:
+        """Whether every leg only closes what is held and no other working order closes already."""
+        held: dict[str, int] = {}
+        for holding in () if self._account is None else self._account.holdings:
+            held[holding.symbol] = int(holding.quantity)
+        closing: dict[str, int] = {}
+        for known in self._by_lean_id_once():
+            if known is not me and known.working:
+                for leg in known.legs:
+                    closing[leg.symbol] = closing.get(leg.symbol, 0) + leg.ratio * known.quantity
+        return all(_closes(leg.ratio * quantity, held.get(leg.symbol, 0), closing.get(leg.symbol, 0)) for leg in legs)
+
+
+def _closes(wanted: int, held: int, closing: int) -> bool:
+    others = abs(closing) if closing * held < 0 else 0
+    return wanted * held < 0 and abs(wanted) + others <= abs(held)
+
+
+_CALLS: Mapping[type[Any], str] = {
+    protocol.PlaceOrder: "place",
+    protocol.AmendOrder: "amend",
+    protocol.CancelOrder: "cancel",
+    protocol.Exercise: "exercise",
+    protocol.QueryOrder: "query",
+}

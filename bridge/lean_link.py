@@ -1,0 +1,372 @@
+"""LEAN's end on the wire: lock-step in a backtest, two threads of its own when live. It never touches LEAN.
+
+Standard library and msgspec only, because it is copied into LEAN projects.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+
+from bridge import protocol
+from bridge.client import BridgeGone, BridgeRefused, Connection
+from bridge.lean_end import LeanEnd
+from bridge.lean_quotes import QuoteTable
+
+#: Seconds between tries to reach a daemon that is not there; after a refusal that a retry won't change.
+_RETRY, _REFUSED = 0.2, 5.0
+#: Rounds of commands that one step admits.
+ROUNDS = 1000
+
+Connect = Callable[[], Connection]
+
+
+def ask_subscribe(connect: Connect, patience: float) -> protocol.Subscribe:
+    """What the daemon wants subscribed, waiting so many seconds for one. Raises BridgeGone or BridgeRefused."""
+    until = time.monotonic() + patience
+    while True:
+        connection: Connection | None = None
+        try:
+            connection = connect()
+            connection.send(protocol.AskSubscribe(protocol.VERSION))
+            answer = connection.receive(30.0)
+            if isinstance(answer, protocol.Subscribe):
+                return answer
+            if isinstance(answer, protocol.Refused):
+                raise BridgeRefused(answer.reason, answer.retry)
+            raise BridgeGone(f"expected Subscribe, got {type(answer).__name__}")
+        except (BridgeGone, BridgeRefused) as error:
+            if (isinstance(error, BridgeRefused) and not error.retry) or time.monotonic() >= until:
+                raise
+            time.sleep(_RETRY)
+        finally:
+            if connection is not None:
+                connection.close()
+
+
+class LockStep:
+    """A backtest's connection: each step waits for the daemon's word that nothing is left to do at its instant.
+
+    A daemon that goes away is waited for `patience` seconds, then told all it may have missed, and the run goes on at
+    the same instant. Raises BridgeGone where it stays away, BridgeRefused where it will not have us.
+    """
+
+    def __init__(
+        self, end: LeanEnd, quotes: QuoteTable, connect: Connect, patience: float,
+        on_subscribe: Callable[[protocol.Subscribe], None],
+    ) -> None:  # fmt: skip
+        self._end, self._quotes, self._connect, self._patience = end, quotes, connect, patience
+        self._subscribe = on_subscribe
+        self._connection: Connection | None = None
+        self._sent = self._number = self._rounds = 0
+        self._at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        self._open: tuple[str, ...] = ()
+        #: Whether the daemon is being answered now: events then wait for the answer.
+        self.busy = False
+
+    def start(self, at: dt.datetime) -> None:
+        """Say hello."""
+        self._at = at
+        self._acknowledged(self._again(fresh=True))
+
+    def step(self, at: dt.datetime, open_now: tuple[str, ...]) -> None:
+        """A moment of the market, and what the daemon wants done at it."""
+        self._at, self._open = at, open_now
+        self._number += 1
+        self._rounds = ROUNDS
+        listing, quotes = self._quotes.take(at)
+        account = self._end.account_if_touched()
+        step = protocol.Step(
+            self._number, at, ROUNDS, self._number == 1, self._unsent(), account, quotes, open_now
+        )  # fmt: skip
+        self._play([step] if listing is None else [listing, step])
+
+    def told(self) -> None:
+        """Events came between two steps: the daemon may want something done about them at once."""
+        self._play([protocol.Events(self._unsent(), self._end.account_if_touched())])
+
+    def goodbye(self, at: dt.datetime, reason: str) -> None:
+        """The run is over; returns when the daemon has all on disk."""
+        frames: list[protocol.Frame] = []
+        if self._end.log.last > self._sent:
+            frames.append(protocol.Events(self._unsent(), self._end.account_if_touched()))
+        self._play([*frames, protocol.Goodbye(at, reason, self._end.account())])
+        self.close()
+
+    def close(self) -> None:
+        """Close without a word."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _unsent(self) -> tuple[protocol.Event, ...]:
+        events = self._end.log.since(self._sent)
+        self._sent = self._end.log.last
+        return events
+
+    def _play(self, frames: list[protocol.Frame]) -> None:
+        self.busy = True
+        try:
+            while True:
+                try:
+                    for frame in frames:
+                        self._exchange(frame)
+                    return
+                except BridgeGone:
+                    self.close()
+                    acknowledged = self._again(fresh=False)
+                    ends = [frame for frame in frames if isinstance(frame, protocol.Goodbye)]
+                    frames = [*self._everything(acknowledged), *ends]
+        finally:
+            self.busy = False
+
+    def _exchange(self, frame: protocol.Frame) -> None:
+        connection = self._connection
+        if connection is None:
+            raise BridgeGone("not connected")
+        connection.send(frame)
+        if isinstance(frame, protocol.Goodbye):
+            while not isinstance(answer := connection.receive(30.0), protocol.Ack):
+                if not isinstance(answer, protocol.Subscribe):
+                    raise BridgeGone("expected Ack after Goodbye")
+        elif not isinstance(frame, protocol.Listing):
+            self._answer(connection)
+
+    def _answer(self, connection: Connection) -> None:
+        while True:
+            match connection.receive():
+                case protocol.Done(more=False):
+                    return
+                case protocol.Done(commands=commands):
+                    self._rounds -= 1
+                    self._end.run(commands)
+                    events, account = self._unsent(), self._end.account_if_touched()
+                    connection.send(protocol.Settle(self._number, self._at, self._rounds, events, account))
+                case protocol.Ack(n=n):
+                    self._end.log.acknowledge(n)
+                case protocol.Subscribe() as wanted:
+                    self._subscribe(wanted)
+                case other:
+                    raise BridgeGone(f"expected Done, got {type(other).__name__}")
+
+    def _again(self, fresh: bool) -> int:
+        """Connect and say hello, as often as patience allows."""
+        until = time.monotonic() + self._patience
+        hello = self._end.hello(self._at, fresh)
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = self._connect()
+                acknowledged = connection.shake_hands(hello).acknowledged
+                self._connection = connection
+                return acknowledged
+            except (BridgeGone, BridgeRefused) as error:
+                if connection is not None:
+                    connection.close()
+                if (isinstance(error, BridgeRefused) and not error.retry) or time.monotonic() >= until:
+                    raise
+                time.sleep(_RETRY / 4)
+
+    def _acknowledged(self, n: int) -> None:
+        self._end.log.acknowledge(n)
+        self._sent = max(self._sent, n)
+
+    def _everything(self, acknowledged: int) -> list[protocol.Frame]:
+        self._acknowledged(acknowledged)
+        listing, quotes = self._quotes.everything(self._at)
+        events = self._end.log.since(acknowledged)
+        self._sent = self._end.log.last
+        account = self._end.account()
+        step = protocol.Step(self._number, self._at, self._rounds, True, events, account, quotes, self._open)
+        return [listing, step]
+
+
+class Live:
+    """A live connection, kept by two threads of its own: one receives, one sends. Whoever has something to send only
+    notes it. `on_work` is never called from here: what arrives lies in the end's inbox until LEAN's next callback."""
+
+    def __init__(self, end: LeanEnd, quotes: QuoteTable, connect: Connect, notice: Callable[[str], None]) -> None:
+        self._end, self._quotes, self._connect, self._notice = end, quotes, connect, notice
+        end.on_event = self.wake
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._goodbye: protocol.Goodbye | None = None
+        self._goodbye_sent = threading.Event()
+        self._connection: Connection | None = None
+        self._sent = self._number = 0
+        self._account: protocol.Account | None = None
+        self._at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        self._step = self._full = self._beat = False
+        self._open: tuple[str, ...] = ()
+        self._stored: list[protocol.StoredObject] = []
+        self._dead_man = 30.0
+        self._gone_since: float | None = time.monotonic()
+        self._fresh = True
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._receiving, self._sending)]
+
+    def start(self) -> None:
+        """Begin, and go on until `goodbye`."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a daemon leads now."""
+        return self._connection is not None
+
+    def step(self, at: dt.datetime, open_now: tuple[str, ...], account: protocol.Account | None) -> None:
+        """The market moved."""
+        with self._wake:
+            self._at, self._open, self._step = at, open_now, True
+            self._account = account or self._account
+            self._wake.notify_all()
+
+    def beat(self, at: dt.datetime, open_now: tuple[str, ...], account: protocol.Account | None) -> None:
+        """Alive, and the feed too for what is open."""
+        with self._wake:
+            self._at, self._open, self._beat = max(at, self._at), open_now, True
+            self._account = account or self._account
+            self._wake.notify_all()
+
+    def stored(self, answers: list[protocol.StoredObject]) -> None:
+        """Answers of the Object Store's."""
+        with self._wake:
+            self._stored += answers
+            self._wake.notify_all()
+
+    def wake(self) -> None:
+        """There is an event to send."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def dead_man(self) -> float:
+        """Seconds past the dead-man's time without a daemon, 0 where that has not come or was told already."""
+        since = self._gone_since
+        if since is None or (past := time.monotonic() - since - self._dead_man) < 0:
+            return 0.0
+        self._gone_since = None
+        return past + self._dead_man
+
+    def goodbye(self, at: dt.datetime, reason: str, account: protocol.Account, seconds: float = 5.0) -> None:
+        """End on purpose; waits so long for the word to be out."""
+        with self._wake:
+            self._goodbye = protocol.Goodbye(at, reason, account)
+            self._wake.notify_all()
+        if self._connection is not None:
+            self._goodbye_sent.wait(seconds)
+        with self._wake:
+            self._stopped = True
+            self._wake.notify_all()
+        self._lose()
+
+    # --- its threads ------------------------------------------------------------------------------------------
+
+    def _receiving(self) -> None:
+        while not self._stopped:
+            connection: Connection | None = None
+            try:
+                connection = self._connect()
+                self._greet(connection)
+                while not self._stopped:
+                    self._arrived(connection.receive())
+            except BridgeRefused as refused:
+                if not refused.retry:
+                    self._notice(f"the daemon refused us: {refused}")
+                self._pause(_RETRY if refused.retry else _REFUSED)
+            except Exception as error:  # whatever it was, only a new connection helps
+                if self._connection is not None and not self._stopped:
+                    self._notice(f"the daemon is gone: {error}")
+                self._pause(_RETRY)
+            finally:
+                if connection is not None:
+                    connection.close()
+                self._lose()
+
+    def _greet(self, connection: Connection) -> None:
+        welcome = connection.shake_hands(self._end.hello(self._at, self._fresh))
+        self._end.log.acknowledge(welcome.acknowledged)
+        with self._wake:
+            self._fresh = False
+            self._dead_man, self._gone_since = welcome.dead_man_seconds, None
+            self._sent, self._full, self._connection = welcome.acknowledged, True, connection
+            self._wake.notify_all()
+        self._notice(f"connected: events up to {welcome.acknowledged} are on the daemon's disk")
+
+    def _arrived(self, frame: protocol.ToLean | None) -> None:
+        match frame:
+            case None:
+                pass
+            case protocol.Ack(n=n):
+                self._end.log.acknowledge(n)
+            case protocol.Done() | protocol.Challenge() | protocol.Welcome() | protocol.Refused():
+                raise BridgeGone(f"unexpected {type(frame).__name__} in a live session")
+            case _:
+                self._end.inbox.append(frame)
+
+    def _sending(self) -> None:
+        while True:
+            with self._wake:
+                while not self._stopped and not (self._connection is not None and self._pending()):
+                    self._wake.wait()
+                if self._stopped:
+                    return
+                connection, frames = self._connection, self._frames()
+            assert connection is not None
+            try:
+                for frame in frames:
+                    connection.send(frame)
+                    if isinstance(frame, protocol.Goodbye):
+                        self._goodbye_sent.set()
+            except BridgeGone:
+                connection.close()  # the receiving thread hears of it
+                self._lose()
+
+    def _pending(self) -> bool:
+        return bool(
+            self._full or self._step or self._beat or self._stored or self._goodbye
+            or self._account is not None or self._end.log.last > self._sent
+        )  # fmt: skip
+
+    def _frames(self) -> list[protocol.Frame]:
+        frames: list[protocol.Frame] = list(self._stored)
+        self._stored = []
+        events = self._end.log.since(self._sent)
+        # Numbers only rise, so what is newer than `events` stays for the next time.
+        self._sent = events[-1].n if events else self._sent
+        account, self._account = self._account, None
+        if self._full or self._step:
+            if not self._full:
+                listing, quotes = self._quotes.take(self._at)
+            else:
+                listing, quotes = self._quotes.everything(self._at)
+                account = account or self._end.last_account()
+            self._number += 1
+            frames += [] if listing is None else [listing]
+            frames.append(
+                protocol.Step(self._number, self._at, 0, self._full, events, account, quotes, self._open)
+            )  # fmt: skip
+        else:
+            if events or account is not None:
+                frames.append(protocol.Events(events, account))
+            if self._beat:
+                frames.append(protocol.Heartbeat(self._at, self._open))
+        self._full = self._step = self._beat = False
+        if self._goodbye is not None:
+            frames.append(self._goodbye)
+            self._goodbye = None
+        return frames
+
+    def _lose(self) -> None:
+        with self._wake:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self._gone_since = time.monotonic()
+        if connection is not None:
+            connection.close()
+
+    def _pause(self, seconds: float) -> None:
+        with self._wake:
+            if not self._stopped:
+                self._wake.wait(seconds)
