@@ -82,6 +82,10 @@ class Market:
             session.open_orders(), tuple(session.asked.items()), session.last_event,
         )  # fmt: skip
 
+    def listed(self) -> tuple[str, ...]:
+        """Symbols that are listed now, in the order in which they joined."""
+        return tuple(self._numbers)
+
     def heartbeat(self) -> protocol.Heartbeat:
         """Alive between steps, and the feed too for what is open."""
         return protocol.Heartbeat(self.floor.now, self._alive())

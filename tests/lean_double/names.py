@@ -10,11 +10,11 @@ from typing import Any
 from actors.options.contracts import INDEX_ROOTS, Contract, is_index, parse_symbol
 
 
-class ArgumentException(Exception):  # noqa: N818 - LEAN's name
+class ArgumentException(Exception):
     """What LEAN throws at bad arguments."""
 
 
-class InvalidOperationException(Exception):  # noqa: N818 - LEAN's name
+class InvalidOperationException(Exception):
     """What LEAN throws at what can't be done now."""
 
 

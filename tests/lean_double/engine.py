@@ -1,0 +1,575 @@
+"""The double of LEAN: the surface of QCAlgorithm that `algorithm/main.py` uses, over the embedded market's engine.
+
+No second fill engine: every call becomes the command that says the same, the market's session runs it, and what the
+session tells comes back as LEAN's events, each the moment it happens.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, cast
+
+from bridge import protocol
+from bridge.paper import Market
+from bridge.paper.session import Ticket
+from tests.lean_double.names import (
+    EXCEPTIONS,
+    ArgumentException,
+    CashAmount,
+    Delisting,
+    DelistingType,
+    GroupOrderManager,
+    LeanDictionary,
+    Leg,
+    OrderEvent,
+    OrderFee,
+    OrderProperties,
+    OrderResponse,
+    OrderStatus,
+    OrderType,
+    SecurityChanges,
+    SecurityType,
+    SubmitOrderRequest,
+    Symbol,
+    TimeInForce,
+    UpdateOrderFields,
+)
+from tests.lean_double.reading import Portfolio, Security, Slice, slice_of
+from tests.lean_double.tickets import Order, OrderTicket
+
+_STATUS = {
+    "new": OrderStatus.NEW, "submitted": OrderStatus.SUBMITTED, "partially_filled": OrderStatus.PARTIALLY_FILLED,
+    "filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED, "invalid": OrderStatus.INVALID,
+    "cancel_pending": OrderStatus.CANCEL_PENDING, "update_submitted": OrderStatus.UPDATE_SUBMITTED,
+}  # fmt: skip
+
+#: (underlyings, chains, symbols, first, last, cash) -> the market that LEAN would play.
+MakeMarket = Callable[..., Market]
+
+
+class Wanted:
+    """What an algorithm subscribed and set before its run began."""
+
+    def __init__(self) -> None:
+        self.first = self.last = dt.date(1998, 1, 1)
+        self.cash = Decimal(100000)
+        self.underlyings: dict[str, None] = {}
+        self.chains: dict[str, protocol.ChainFilter] = {}
+        self.symbols: dict[str, None] = {}
+
+
+class Engine:
+    """Runs an algorithm over a market. `deliver(call, event)` says who calls the algorithm's handlers, and when."""
+
+    def __init__(self, make_market: MakeMarket, parameters: dict[str, str], live: bool = False) -> None:
+        self._make_market = make_market
+        self.parameters = parameters
+        self.live = live
+        self.wanted = Wanted()
+        self.algorithm: Any = None
+        self.orders: dict[int, Order] = {}
+        self.tickets: dict[int, OrderTicket] = {}
+        self.depth = 0
+        self.handler: Any = None
+        self.quit_reason: str | None = None
+        self._market: Market | None = None
+        self._now = dt.datetime(1998, 1, 1)
+        self._returned: list[protocol.CallReturned] = []
+        self._delistings: list[Delisting] = []
+        self._calls = self._groups = 0
+        self._fills: dict[int, list[tuple[float, float]]] = {}
+
+    @property
+    def market(self) -> Market:
+        """The market, from the end of `initialize` on."""
+        assert self._market is not None
+        return self._market
+
+    @property
+    def now(self) -> dt.datetime:
+        """The algorithm's time, naive UTC."""
+        return self._now
+
+    def attach(self, kind: type[Any]) -> Any:
+        """Make the algorithm and let it initialize."""
+        algorithm = self.algorithm = kind()
+        algorithm.attach(self)
+        algorithm.initialize()
+        wanted = self.wanted
+        self._market = self._make_market(
+            underlyings=tuple(wanted.underlyings), chains=tuple(wanted.chains.values()), symbols=tuple(wanted.symbols),
+            first=wanted.first, last=wanted.last, cash=wanted.cash,
+        )  # fmt: skip
+        self._market.session.on_event = self._happened
+        self._market.hello()
+        self._now = self._market.floor.now.replace(tzinfo=None)
+        return algorithm
+
+    # --- a backtest -------------------------------------------------------------------------------------------
+
+    def backtest(self, kind: type[Any]) -> None:
+        """Play a run to its end, all on this thread."""
+        algorithm = self.attach(kind)
+        algorithm.on_warmup_finished()
+        while True:
+            for frame in self.market.next():
+                match frame:
+                    case protocol.Listing():
+                        algorithm.on_securities_changed(self.changes(frame))
+                    case protocol.Step():
+                        self.step()
+                    case protocol.Goodbye():
+                        self._now = frame.at.replace(tzinfo=None)
+                        algorithm.on_end_of_algorithm()
+                        return
+                    case _:
+                        pass  # events of the step's end, told as they happened
+
+    def step(self) -> None:
+        """A slice: what left the market first, then the data."""
+        self._now = self.market.floor.now.replace(tzinfo=None)
+        if self._delistings:
+            told, self._delistings = self._delistings, []
+            self.algorithm.on_delistings(LeanDictionary({each.symbol: each for each in told}))
+        self.depth += 1
+        self.algorithm.on_data(slice_of(self.market, self.now))
+        self.depth -= 1
+
+    def changes(self, listing: protocol.Listing) -> SecurityChanges:
+        """Securities that joined or left, in LEAN's form."""
+        securities = self.algorithm.securities
+        changes = SecurityChanges()
+        for each in listing.added:
+            security = securities[Symbol(each.symbol)] = Security(self.market, Symbol(each.symbol))
+            changes.added_securities.append(security)
+        removed = set(listing.removed)
+        gone = [symbol for symbol, security in securities.items() if security.number in removed]
+        changes.removed_securities += [securities[symbol] for symbol in gone]
+        for security, each in zip(changes.added_securities, listing.added, strict=True):
+            security.number = each.number
+        return changes
+
+    # --- what the session tells -------------------------------------------------------------------------------
+
+    def _happened(self, event: protocol.Event) -> None:
+        match event:
+            case protocol.CallReturned():
+                self._returned.append(event)
+            case protocol.OrderEvent():
+                self._now = max(self._now, event.at.replace(tzinfo=None))
+                self.deliver(*self._order_event(event))
+            case protocol.MarginCalled(orders=orders):
+                requests = [SubmitOrderRequest(Symbol(symbol), float(quantity)) for symbol, quantity in orders]
+                self._now = event.at.replace(tzinfo=None)
+                self.algorithm.on_margin_call(requests)
+            case protocol.Delisted(symbol=symbol, warning=warning):
+                kind = DelistingType.WARNING if warning else DelistingType.DELISTED
+                self._delistings.append(Delisting(Symbol(symbol), kind))
+            case _:
+                pass
+
+    def deliver(self, event: OrderEvent, order: Order) -> None:
+        """Call the handlers: in a backtest at once, on the stack of whoever caused the event."""
+        self.hand_over(event, order)
+
+    def hand_over(self, event: OrderEvent, order: Order) -> None:
+        """The handlers themselves."""
+        order.told = event.status
+        self.algorithm.on_order_event(event)
+        if event.is_assignment and event.symbol == order.symbol:
+            self.algorithm.on_assignment_order_event(event)
+
+    def _order_event(self, event: protocol.OrderEvent) -> tuple[OrderEvent, Order]:
+        order = self.orders.get(event.lean_id) or self._learn(event)
+        if event.fill_quantity:
+            self._fills.setdefault(event.lean_id, []).append((float(event.fill_price), float(event.fill_quantity)))
+        made = OrderEvent(
+            event.lean_id, event.event_id, Symbol(event.symbol), event.at.replace(tzinfo=None), _STATUS[event.status],
+            OrderFee(CashAmount(float(event.fee), "USD" if event.fill_quantity and event.fee else "QCC")),
+            float(event.fill_price), float(event.fill_quantity), float(event.quantity), event.message,
+            event.kind == "assignment", event.in_the_money, order.limit_price,
+        )  # fmt: skip
+        return made, order
+
+    def _learn(self, event: protocol.OrderEvent) -> Order:
+        """Orders of an event's group, none of which was seen before; or one that LEAN made itself."""
+        ticket = self.market.session.tickets.get(event.order_id) if event.order_id else None
+        if ticket is None or ticket.kind == "exercise":
+            order = Order(self, event.lean_id, event.symbol, ticket, 0, event.kind, event.tag)
+            order.quantity = float(event.quantity)
+            self.orders[event.lean_id] = order
+            return order
+        self._group(ticket)
+        return self.orders[event.lean_id]
+
+    def _group(self, ticket: Ticket) -> None:
+        manager = None
+        side = -1 if ticket.order.sell_group else 1
+        if ticket.order.combo:
+            self._groups += 1
+            limit = ticket.order.limit_price
+            manager = GroupOrderManager(
+                self._groups, float(side * ticket.order.quantity), len(ticket.legs),
+                0.0 if limit is None else side * float(limit), ticket.lean_ids,
+            )  # fmt: skip
+        for index, leg in enumerate(ticket.legs):
+            order = Order(self, leg.lean_id, ticket.order.legs[index].symbol, ticket, index)
+            order.group_order_manager = manager
+            self.orders[leg.lean_id] = order
+
+    def average(self, lean_id: int) -> float:
+        """The average price of an order's fills."""
+        fills = self._fills.get(lean_id, ())
+        quantity = sum(each[1] for each in fills)
+        return sum(price * each for price, each in fills) / quantity if quantity else 0.0
+
+    # --- what it is asked -------------------------------------------------------------------------------------
+
+    def run(self, command: protocol.Command) -> protocol.CallReturned:
+        """Run a command in the session; its events have been told when this returns."""
+        self.depth += 1
+        try:
+            self.market.session.run(command)
+        finally:
+            self.depth -= 1
+        return self._returned.pop()
+
+    def submit(
+        self, legs: list[tuple[Symbol, int]], quantity: int, kind: protocol.OrderType, tag: str,
+        properties: OrderProperties | None, combo: bool, **prices: Any,
+    ) -> list[OrderTicket]:  # fmt: skip
+        """Place an order, in LEAN's signs: a negative quantity sells the group."""
+        self._calls += 1
+        side = -1 if quantity < 0 else 1
+        day = properties is not None and properties.time_in_force == TimeInForce.DAY
+        frame = protocol.PlaceOrder(
+            f"d{self._calls}", 1, tuple(protocol.Leg(symbol.value, side * ratio) for symbol, ratio in legs),
+            abs(quantity), kind, prices.get("limit"), prices.get("stop"), prices.get("leg_limits"),
+            "day" if day else "gtc", tag, combo, sell_group=combo and side < 0,
+        )  # fmt: skip
+        returned = self.place(frame)
+        if returned.raised:
+            raise EXCEPTIONS[returned.raised](returned.message)
+        ticket = self.market.session.tickets.get(frame.order_id)
+        if ticket is not None and ticket.legs and ticket.legs[0].lean_id not in self.orders:
+            self._group(ticket)  # nothing was told of it
+        tickets: list[OrderTicket] = []
+        for (symbol, ratio), lean_id in zip(legs, returned.lean_ids, strict=True):
+            made = self.tickets.setdefault(lean_id, OrderTicket(self, lean_id, self.orders[lean_id])) if (
+                lean_id > 0
+            ) else OrderTicket(self, -10, None, symbol=symbol, quantity=float(ratio * quantity), tag=tag,
+                               type=_kind(kind, combo, prices))  # fmt: skip
+            tickets.append(made)
+        if not returned.ok:
+            tickets[-1].response = OrderResponse(returned.message)  # the others may still say success
+            tickets = tickets if returned.lean_ids[0] > 0 else tickets[-1:]
+        return tickets
+
+    def place(self, frame: protocol.PlaceOrder) -> protocol.CallReturned:
+        """Run a placement; live, others may call meanwhile."""
+        return self.run(frame)
+
+    def update(self, lean_id: int, fields: UpdateOrderFields) -> OrderResponse:
+        """LEAN's update of one ticket."""
+        order = self.orders[lean_id]
+        ticket = self.market.session.tickets[order.order_id]
+        body = ticket.order
+        mirrored = body.sell_group if body.combo else body.legs[0].ratio < 0
+        limit = None if fields.limit_price is None else _decimal(fields.limit_price)
+        limits: tuple[Decimal, ...] | None = None
+        if limit is not None and body.leg_limits is not None:
+            index = ticket.lean_ids.index(lean_id)
+            limits = tuple(limit if at == index else price for at, price in enumerate(body.leg_limits))
+            limit = None
+        elif limit is not None:
+            limit = -limit if mirrored else limit
+        self._calls += 1
+        frame = protocol.AmendOrder(
+            order.order_id, 1, self._calls, None if fields.quantity is None else abs(int(fields.quantity)), limit,
+            None if fields.stop_price is None else _decimal(fields.stop_price), limits, fields.tag,
+        )  # fmt: skip
+        return _response(self.run(frame))
+
+    def cancel(self, lean_id: int, tag: str) -> OrderResponse:
+        """LEAN's cancel of one ticket: of a combo all legs go."""
+        return _response(self.run(protocol.CancelOrder(self.orders[lean_id].order_id, tag)))
+
+    def exercise(self, symbol: Symbol, quantity: int, tag: str) -> OrderTicket:
+        """LEAN's exercise."""
+        self._calls += 1
+        frame = protocol.Exercise(f"d{self._calls}", 1, symbol.value, quantity, tag)
+        returned = self.run(frame)
+        lean_id = returned.lean_ids[0]
+        order = self.orders.get(lean_id)
+        ticket = OrderTicket(
+            self, lean_id, order, symbol=symbol, quantity=float(-quantity), tag=tag, type=OrderType.OPTION_EXERCISE
+        )
+        ticket.response = _response(returned)
+        return ticket
+
+
+def _response(returned: protocol.CallReturned) -> OrderResponse:
+    return OrderResponse("" if returned.ok else returned.message)
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(str(value))
+
+
+def _kind(kind: str, combo: bool, prices: dict[str, Any]) -> OrderType:
+    if not combo:
+        return {
+            "market": OrderType.MARKET, "limit": OrderType.LIMIT, "stop": OrderType.STOP_MARKET,
+            "market_on_close": OrderType.MARKET_ON_CLOSE,
+        }[kind]  # fmt: skip
+    if prices.get("leg_limits") is not None:
+        return OrderType.COMBO_LEG_LIMIT
+    return OrderType.COMBO_MARKET if kind == "market" else OrderType.COMBO_LIMIT
+
+
+class _Cash:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add_amount(self, amount: float) -> float:
+        session = self._engine.market.session
+        session.run(protocol.MoveCash(_decimal(amount), "cash book"))
+        return float(session.portfolio.cash)
+
+
+class _Transactions:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get_order_by_id(self, order_id: int) -> Order | None:
+        return self._engine.orders.get(order_id)
+
+    def get_order_ticket(self, order_id: int) -> OrderTicket:
+        engine = self._engine
+        return engine.tickets.setdefault(order_id, OrderTicket(engine, order_id, engine.orders[order_id]))
+
+    def get_open_orders(self) -> list[Order]:
+        working = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.CANCEL_PENDING)
+        return [order for order in self._engine.orders.values() if order.status in working]
+
+
+class _Schedule:
+    def __init__(self) -> None:
+        self.rules: list[tuple[dt.timedelta, Callable[[], None]]] = []
+
+    def on(self, days: Any, every: dt.timedelta, callback: Callable[[], None]) -> None:
+        self.rules.append((every, callback))
+
+
+class _Rules:
+    def every_day(self) -> None:
+        return None
+
+    def every(self, interval: dt.timedelta) -> dt.timedelta:
+        return interval
+
+
+class _Store(dict[str, bytes]):
+    contains_key = dict.__contains__
+
+    def save_bytes(self, key: str, content: Iterable[int]) -> bool:
+        self[key] = bytes(content)
+        return True
+
+    def read_bytes(self, key: str) -> list[int]:
+        return list(self[key])
+
+
+class _Universe:
+    """Records what a filter function asks for."""
+
+    def __init__(self, root: str) -> None:
+        self.fields: dict[str, Any] = {"root": root, "expiries": "weeklys"}
+
+    def include_weeklys(self) -> _Universe:
+        self.fields["expiries"] = "weeklys"
+        return self
+
+    def standards_only(self) -> _Universe:
+        self.fields["expiries"] = "standards"
+        return self
+
+    def strikes(self, low: int, high: int) -> _Universe:
+        self.fields |= {"min_strike": low, "max_strike": high}
+        return self
+
+    def expiration(self, first: int, last: int) -> _Universe:
+        self.fields |= {"min_days": first, "max_days": last}
+        return self
+
+
+class _Option:
+    def __init__(self, engine: Engine, root: str) -> None:
+        self._engine, self._root = engine, root
+
+    def set_filter(self, choose: Callable[[_Universe], _Universe]) -> None:
+        chosen = choose(_Universe(self._root))
+        self._engine.wanted.chains[self._root] = protocol.ChainFilter(**chosen.fields)
+
+
+class QCAlgorithm:
+    """The part of LEAN's base class that our algorithm uses."""
+
+    def attach(self, engine: Engine) -> None:
+        """The double's own: become the algorithm of this engine."""
+        self._engine = engine
+        self.live_mode = engine.live
+        self.securities: LeanDictionary = LeanDictionary()
+        self.portfolio = Portfolio(engine, LeanDictionary({"USD": _Cash(engine)}))
+        self.transactions = _Transactions(engine)
+        self.schedule, self.date_rules, self.time_rules = _Schedule(), _Rules(), _Rules()
+        self.object_store = _Store()
+        self.account_currency = "USD"
+        self.logged: list[str] = []
+        self.plotted: list[tuple[str, str, float]] = []
+
+    @property
+    def utc_time(self) -> dt.datetime:
+        return self._engine.now
+
+    def get_parameter(self, name: str, default: Any = None) -> Any:
+        return self._engine.parameters.get(name, default)
+
+    def set_start_date(self, year: int, month: int, day: int) -> None:
+        self._engine.wanted.first = dt.date(year, month, day)
+
+    def set_end_date(self, year: int, month: int, day: int) -> None:
+        self._engine.wanted.last = dt.date(year, month, day)
+
+    def set_cash(self, cash: float) -> None:
+        self._engine.wanted.cash = _decimal(cash).normalize() + Decimal(0)
+
+    def set_brokerage_model(self, *model: Any) -> None:
+        pass
+
+    def set_brokerage_message_handler(self, handler: Any) -> None:
+        self._engine.handler = handler
+
+    def add_equity(self, ticker: str, *more: Any, **named: Any) -> None:
+        self._engine.wanted.underlyings[ticker] = None
+
+    def add_index(self, ticker: str, *more: Any) -> None:
+        self._engine.wanted.underlyings[ticker] = None
+
+    def add_option(self, root: str, *more: Any) -> _Option:
+        return _Option(self._engine, root)
+
+    def add_index_option(self, index: str, root: str, *more: Any) -> _Option:
+        return _Option(self._engine, root)
+
+    def add_option_contract(self, symbol: Symbol, *more: Any) -> None:
+        self._engine.wanted.symbols[symbol.value] = None
+
+    add_index_option_contract = add_option_contract
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    def market_order(
+        self, symbol: Any, quantity: int, asynchronous: bool = False, tag: str = "", properties: Any = None
+    ):
+        return self._single(symbol, quantity, "market", asynchronous, tag, properties)
+
+    def limit_order(
+        self,
+        symbol: Any,
+        quantity: int,
+        price: float,
+        asynchronous: bool = False,
+        tag: str = "",
+        properties: Any = None,
+    ):
+        side = -1 if quantity < 0 else 1
+        return self._single(symbol, quantity, "limit", asynchronous, tag, properties, limit=side * _decimal(price))
+
+    def stop_market_order(
+        self,
+        symbol: Any,
+        quantity: int,
+        price: float,
+        asynchronous: bool = False,
+        tag: str = "",
+        properties: Any = None,
+    ):
+        return self._single(symbol, quantity, "stop", asynchronous, tag, properties, stop=_decimal(price))
+
+    def market_on_close_order(
+        self, symbol: Any, quantity: int, asynchronous: bool = False, tag: str = "", properties: Any = None
+    ):
+        return self._single(symbol, quantity, "market_on_close", asynchronous, tag, properties)
+
+    def _single(
+        self, symbol: Any, quantity: int, kind: protocol.OrderType, asynchronous: bool, tag: str, properties: Any,
+        **prices: Any,
+    ) -> OrderTicket:  # fmt: skip
+        symbol = Symbol(symbol) if isinstance(symbol, str) else symbol
+        return self._engine.submit([(symbol, 1)], int(quantity), kind, tag, properties, False, **prices)[0]
+
+    def combo_market_order(
+        self, legs: list[Leg], quantity: int, asynchronous: bool = False, tag: str = "", properties: Any = None
+    ):
+        return self._combo(legs, quantity, "market", tag, properties)
+
+    def combo_limit_order(
+        self,
+        legs: list[Leg],
+        quantity: int,
+        price: float,
+        asynchronous: bool = False,
+        tag: str = "",
+        properties: Any = None,
+    ):
+        if any(leg.order_price is not None for leg in legs):
+            raise ArgumentException("ComboLimitOrder does not support limit prices for individual legs")
+        side = -1 if quantity < 0 else 1
+        return self._combo(legs, quantity, "limit", tag, properties, limit=side * _decimal(price))
+
+    def combo_leg_limit_order(
+        self, legs: list[Leg], quantity: int, asynchronous: bool = False, tag: str = "", properties: Any = None
+    ):
+        limits = tuple(_decimal(cast(float, leg.order_price)) for leg in legs)
+        return self._combo(legs, quantity, "limit", tag, properties, leg_limits=limits)
+
+    def _combo(
+        self, legs: list[Leg], quantity: int, kind: protocol.OrderType, tag: str, properties: Any, **prices: Any
+    ) -> list[OrderTicket]:
+        if not legs:
+            raise ArgumentException("The list of values cannot be empty")
+        ratios = [(leg.symbol, leg.quantity) for leg in legs]
+        return self._engine.submit(ratios, int(quantity), kind, tag, properties, True, **prices)
+
+    def exercise_option(self, symbol: Any, quantity: int, asynchronous: bool = False, tag: str = "") -> OrderTicket:
+        symbol = Symbol(symbol) if isinstance(symbol, str) else symbol
+        return self._engine.exercise(symbol, int(quantity), tag)
+
+    # --- the rest ---------------------------------------------------------------------------------------------
+
+    def plot(self, chart: str, series: str, value: float) -> None:
+        self.plotted.append((chart, series, value))
+
+    def quit(self, message: str = "") -> None:
+        self._engine.market.session.quit = message
+
+    def log(self, message: str) -> None:
+        self.logged.append(message)
+
+    def initialize(self) -> None: ...
+    def on_warmup_finished(self) -> None: ...
+    def on_securities_changed(self, changes: SecurityChanges) -> None: ...
+    def on_data(self, slice: Slice) -> None: ...
+    def on_order_event(self, order_event: OrderEvent) -> None: ...
+    def on_assignment_order_event(self, event: OrderEvent) -> None: ...
+    def on_delistings(self, delistings: Any) -> None: ...
+    def on_margin_call(self, requests: Any) -> Any:
+        return requests
+
+    def on_end_of_algorithm(self) -> None: ...
+
+
+__all__ = ["Engine", "QCAlgorithm", "SecurityType"]
