@@ -76,7 +76,7 @@ def black76_greeks(
     Theta holds the forward's growth and the volatility fixed. At no time or no volatility gamma, vega and theta are 0.
     """
     forward, strike, time, volatility, factor, call = _arrays(forward, strike, time, volatility, factor, is_call)
-    growth = np.ones_like(forward) if spot is None else forward / np.asarray(spot, dtype=np.float64)
+    growth = np.ones(()) if spot is None else forward / np.asarray(spot, dtype=np.float64)
     root = np.sqrt(time)
     deviation = volatility * root
     upper, lower = _d(forward, strike, deviation)
@@ -85,19 +85,24 @@ def black76_greeks(
     n_upper, n_lower = ndtr(sign * upper), ndtr(sign * lower)
     density = np.exp(-0.5 * np.minimum(upper * upper, 1400.0)) / _SQRT_2PI
     intrinsic = factor * np.maximum(sign * (forward - strike), 0.0)
-    value = factor * sign * (forward * n_upper - strike * n_lower)
-    price = np.where(alive, np.maximum(value, intrinsic), intrinsic)
-    delta = factor * sign * n_upper * growth
-    safe = np.where(alive, deviation, 1.0)
-    gamma = np.where(alive, factor * density / (forward * safe), 0.0) * growth * growth
-    vega = np.where(alive, factor * forward * density * root, 0.0)
-    safe_time = np.where(time > 0, time, 1.0)
+    price = np.maximum(factor * sign * (forward * n_upper - strike * n_lower), intrinsic)
+    reach = factor * sign * n_upper
+    delta = reach * growth
+    whole = bool(alive.all())
+    # At no time or no volatility limits are put in place of what would divide by 0.
+    safe, safe_time = (deviation, time) if whole else (np.where(alive, deviation, 1.0), np.where(time > 0, time, 1.0))
+    gamma = factor * density / (forward * safe) * growth * growth
+    bell = factor * forward * density
     rate = -np.log(factor) / safe_time
-    decay = np.where(time > 0, factor * forward * density * volatility / (2 * np.where(root > 0, root, 1.0)), 0.0)
     # The forward drifts to spot as time passes: its growth is carried by delta, the discounting by the price.
-    carry = np.where(time > 0, np.log(np.where(growth > 0, growth, 1.0)) / safe_time, 0.0)
-    theta = np.where(alive, -decay + rate * price - carry * forward * factor * sign * n_upper, 0.0)
-    rho = np.where(time > 0, time * (factor * sign * n_upper * forward - price), 0.0)
+    carry = 0.0 if spot is None else np.log(np.where(growth > 0, growth, 1.0)) / safe_time
+    vega = bell * root
+    theta = rate * price - bell * volatility / (2 * (root if whole else np.sqrt(safe_time))) - carry * forward * reach
+    rho = time * (reach * forward - price)
+    if not whole:
+        price, gamma = np.where(alive, price, intrinsic), np.where(alive, gamma, 0.0)
+        vega, theta = np.where(alive, vega, 0.0), np.where(alive, theta, 0.0)
+        rho = np.where(time > 0, time * (reach * forward - price), 0.0)
     if spot is None:
         rho = -time * price
     return Greeks(price, delta, gamma, vega / POINTS, theta / DAYS, rho / POINTS)
@@ -245,9 +250,12 @@ def _invert(target: Floats, forward: Floats, strike: Floats, root: Floats, highe
 
 
 def _d(forward: Floats, strike: Floats, deviation: Floats) -> tuple[Floats, Floats]:
-    safe = np.where(deviation > _TINY, deviation, 1.0)
     with np.errstate(divide="ignore"):
         ratio = np.log(forward / strike)
+    if (deviation > _TINY).all():
+        upper = ratio / deviation + 0.5 * deviation
+        return upper, upper - deviation
+    safe = np.where(deviation > _TINY, deviation, 1.0)
     upper = np.where(deviation > _TINY, ratio / safe + 0.5 * safe, np.where(ratio >= 0, np.inf, -np.inf))
     lower = np.where(deviation > _TINY, upper - safe, upper)
     return upper, lower
