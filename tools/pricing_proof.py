@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from actors.options.pricing import (  # noqa: E402
+    black76,
     black76_curvature,
     black76_greeks,
     forward_from_parity,
@@ -36,6 +37,10 @@ FIRST = ("price", "delta", "gamma", "vega", "theta", "rho")
 SECOND = ("vanna", "volga", "charm", "veta", "vera", "speed", "zomma", "color")
 #: The largest difference that is let pass, over 1 + the oracle's own size. Finite differences have errors of their own.
 LIMITS = {"quantlib": 1e-9, "vollib": 1e-9, "finite differences": 2e-6, "iv round trip": 1e-8}
+
+#: What LEAN priced with at 10:00: the close of the last trade bar (the chain's own spot is 747.09), and the primary
+#: credit rate of 2015-12-17, read as continuously compounded.
+LEAN_SPOT, LEAN_RATE = 746.89, 0.01
 
 
 class Row(NamedTuple):
@@ -205,8 +210,8 @@ def round_trip(points: dict[str, np.ndarray], tick: float = 1e-9) -> RoundTrip:
 def lean_rows() -> list[dict[str, float | str]]:
     """LEAN's recorded greeks of GOOG, 2015-12-24 10:00, beside ours at the same instant's mids: one row a contract.
 
-    Ours: European, forward by parity, no rate. `at_lean_iv` values are ours at LEAN's own volatility, so that what is
-    left is formula and unit, not input.
+    Ours: European, forward by parity, no rate, volatility of each middle. `same_` values are our formulas at LEAN's own
+    volatility and spot, greeks without a rate and the price with LEAN's: what is left is method and unit, not input.
     """
     data = json.loads((ROOT / "tests/data/lean-traces/greeks.json").read_text())
     contracts, spot = data["contracts"], data["spot"]
@@ -231,15 +236,17 @@ def lean_rows() -> list[dict[str, float | str]]:
         volatility = implied_volatility(middle[rows], forward, strikes[rows], time, 1.0, call[rows])
         mine = black76_greeks(forward, strikes[rows], time, volatility, 1.0, call[rows], spot=spot)
         lean_iv = np.array([contracts[i]["iv"] for i in rows])
-        same = black76_greeks(spot, strikes[rows], time, lean_iv, 1.0, call[rows], spot=spot)
+        same = black76_greeks(LEAN_SPOT, strikes[rows], time, lean_iv, 1.0, call[rows], spot=LEAN_SPOT)
+        grown, factor = LEAN_SPOT * np.exp(LEAN_RATE * time), np.exp(-LEAN_RATE * time)
+        price = black76(grown, strikes[rows], time, lean_iv, factor, call[rows])
         for place, i in enumerate(rows):
             row: dict[str, float | str] = {"symbol": contracts[i]["symbol"], "time": time, "forward": forward}
             for name in ("delta", "gamma", "vega", "theta", "rho"):
                 row[f"lean_{name}"] = contracts[i][name]
                 row[f"our_{name}"] = float(getattr(mine, name)[place])
-                row[f"at_lean_iv_{name}"] = float(getattr(same, name)[place])
+                row[f"same_{name}"] = float(getattr(same, name)[place])
             row |= {"lean_iv": contracts[i]["iv"], "our_iv": float(volatility[place]), "middle": float(middle[i])}
-            row |= {"lean_price": contracts[i]["theoretical"], "at_lean_iv_price": float(same.price[place])}
+            row |= {"lean_price": contracts[i]["theoretical"], "same_price": float(price[place])}
             found.append(row)
     return found
 
@@ -254,8 +261,59 @@ def prove() -> tuple[list[Row], RoundTrip]:
     return rows, round_trip(points)
 
 
+def lean_table() -> str:
+    """LEAN's greeks beside ours as a page of the docs: a row a contract, LEAN / ours in each cell."""
+    lines = [
+        "# LEAN's greeks beside ours",
+        "",
+        "Written by `tools/pricing_proof.py --lean`. GOOG, 2015-12-24 10:00, the 78 contracts of a recorded LEAN run.",
+        "Each cell is LEAN's value / ours, ours from each contract's own middle and the forward by parity, without a",
+        "rate. Per share: vega a point, theta a calendar day (LEAN's over 365), rho per 1 %. `theoretical` is LEAN's",
+        "price / our formula at LEAN's volatility, spot 746.89 and rate 1 %. Why they differ:",
+        "[pricing](pricing.md#leans-greeks).",
+        "",
+        "| contract | volatility, % | delta | gamma | vega | theta | rho | theoretical |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in lean_rows():
+        theta = float(row["lean_theta"]) / 365
+        name = " ".join(str(row["symbol"]).split())
+        levels = f"{100 * float(row['lean_iv']):.2f} / {100 * float(row['our_iv']):.2f}"
+        lines.append(
+            f"| {name} | {levels} "
+            f"| {row['lean_delta']:.4f} / {row['our_delta']:.4f} | {row['lean_gamma']:.5f} / {row['our_gamma']:.5f} "
+            f"| {row['lean_vega']:.4f} / {row['our_vega']:.4f} | {theta:.4f} / {row['our_theta']:.4f} "
+            f"| {row['lean_rho']:.4f} / {row['our_rho']:.4f} | {row['lean_price']:.4f} / {row['same_price']:.4f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def lean_summary() -> list[str]:
+    """The largest and the usual difference of each of LEAN's greeks: from ours at our own inputs, and at LEAN's."""
+    rows = lean_rows()
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(row[name]) for row in rows])
+
+    found = [f"{'LEAN against':<12} {'ours, median':>13} {'largest':>9} {'at its inputs, median':>23} {'largest':>9}"]
+    for name in ("iv", "delta", "gamma", "vega", "theta", "rho", "price"):
+        theirs = column(f"lean_{name}") / (365 if name == "theta" else 1)
+        cells: list[float] = []
+        for kind in ("our", "same"):
+            if f"{kind}_{name}" not in rows[0]:
+                cells += [np.nan, np.nan]
+                continue
+            gap = np.abs(theirs - column(f"{kind}_{name}"))
+            cells += [float(np.median(gap)), float(gap.max())]
+        found.append(f"{name:<12} {cells[0]:>13.2g} {cells[1]:>9.2g} {cells[2]:>23.2g} {cells[3]:>9.2g}")
+    return found
+
+
 def main() -> None:
-    """Print the tables."""
+    """Print the tables; with --lean only the page of LEAN's greeks."""
+    if "--lean" in sys.argv[1:]:
+        print(lean_table(), end="")
+        return
     rows, trip = prove()
     points = grid()
     print(
@@ -275,6 +333,7 @@ def main() -> None:
         f"worst error {trip.error:.1e} at the {trip.allowed} points whose vega allows 1e-8; elsewhere at most "
         f"{trip.excess:.2f} of what 4 units in the price's last place explain"
     )
+    print("\n".join(lean_summary()))
 
 
 if __name__ == "__main__":
