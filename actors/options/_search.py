@@ -46,8 +46,8 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class _Search:
-    def __init__(self, strategy: Strategy, roles: Sequence[Role]) -> None:
-        self.strategy, self.roles = strategy, roles
+    def __init__(self, strategy: Strategy, roles: Sequence[Role], width: Decimal) -> None:
+        self.strategy, self.roles, self.width = strategy, roles, width
         self.free = [number for number, role in enumerate(roles) if not role.follows]
         self.best: tuple[float, tuple[Decimal, ...]] | None = None
         self.found: tuple[Decimal, ...] | None = None
@@ -64,8 +64,9 @@ class _Search:
             total = round(cost + option.away, 9)
             if self.seen > MOST or (self.best is not None and total > self.best[0]):
                 return
-            if below is not None and option.strike <= below:
-                self.unordered = self.unordered or f"strikes {below}, {option.strike} must rise strictly"
+            if below is not None and (option.strike <= below or option.strike - below < self.width):
+                if not self.unordered or option.strike > below:
+                    self.unordered = _close(below, option.strike, self.width)
                 continue
             self.seen += 1
             chosen[number] = option.strike
@@ -83,20 +84,20 @@ class _Search:
                 self.why = self.why or f"K{number + 1} {strike} {why} ({role.target})"
                 return
             strikes.append(strike)
-        why = _misfit(self.strategy, strikes)
+        why = _misfit(self.strategy, strikes, self.width)
         if why:
             self.why = self.why or why
             return
         self.best, self.found = (cost, ranks), tuple(strikes)
 
 
-def choose(strategy: Strategy, roles: Sequence[Role]) -> tuple[Decimal, ...] | str:
-    """Strikes, K1 first, or why there are none (what was wrong with the first choice). Free roles' strikes must rise
-    strictly, those that follow be listed, wings be as the strategy asks.
+def choose(strategy: Strategy, roles: Sequence[Role], width: Decimal) -> tuple[Decimal, ...] | str:
+    """Strikes, K1 first, or why there are none (what was wrong with the first choice). Strikes must rise strictly and
+    by `width` dollars at least, those that follow others be listed, wings be as the strategy asks.
 
     Branch and bound over the free roles; refuses beyond `MOST` choices rather than answer with one not proved nearest.
     """
-    search = _Search(strategy, roles)
+    search = _Search(strategy, roles, width)
     search.place(0, {}, 0.0, ())
     if search.seen > MOST:
         return f"more than {MOST} choices of strikes are within tolerance: narrow it"
@@ -112,10 +113,17 @@ def _following(target: StrikeTarget, chosen: Mapping[int, Decimal]) -> Decimal:
     return chosen[target.base - 1] + chosen[target.plus - 1] - chosen[target.minus - 1]
 
 
-def _misfit(strategy: Strategy, strikes: Sequence[Decimal]) -> str:
+def _close(low: Decimal, high: Decimal, width: Decimal) -> str:
+    if low >= high:
+        return f"strikes {low}, {high} must rise strictly"
+    return f"strikes {low}, {high} are less than {width} apart"
+
+
+def _misfit(strategy: Strategy, strikes: Sequence[Decimal], width: Decimal) -> str:
     shown = ", ".join(map(str, strikes))
-    if any(low >= high for low, high in pairwise(strikes)):
-        return f"strikes {shown} must rise strictly"
+    for low, high in pairwise(strikes):
+        if low >= high or high - low < width:
+            return _close(low, high, width)
     if strategy.spacing != "any":
         low, high = strikes[1] - strikes[0], strikes[-1] - strikes[-2]
         if (low == high) != (strategy.spacing == "equal"):

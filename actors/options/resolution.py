@@ -14,7 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from actors.options import _search
-from actors.options.catalogue import CATALOGUE, Strategy
+from actors.options.catalogue import CATALOGUE, FACTORY_ALIASES, Strategy
 from actors.options.chain import ChainSnapshot, Series
 from actors.options.liquidity import (
     Gate,
@@ -88,7 +88,8 @@ def resolve(
 
 def resolve_factory(factory: str, arguments: Sequence[Decimal | dt.date], chain: ChainSnapshot) -> Candidate | Refusal:
     """As LEAN's factory of that name would, its arguments in LEAN's order after the canonical symbol."""
-    strategy = next((each for each in CATALOGUE if each.factory and each.factory == factory), None)
+    asked = FACTORY_ALIASES.get(factory, factory)
+    strategy = next((each for each in CATALOGUE if each.factory and each.factory == asked), None)
     if strategy is None:
         return Refusal((f"LEAN has no strategy factory {factory!r}",))
     if len(arguments) != len(strategy.arguments):
@@ -120,7 +121,7 @@ def _resolve(
     reasons = [f"{chain.adjusted} adjusted contracts left out"] if chain.adjusted else []
     series = _series(chain, targets, sessions, reasons)
     roles = [_role(strategy, number, chain, targets, series, limits, held) for number in range(1, strategy.strikes + 1)]
-    strikes = _search.choose(strategy, roles)
+    strikes = _search.choose(strategy, roles, targets.minimum_width)
     if isinstance(strikes, str):
         raise _Refused(strikes)
     for number, (role, target) in enumerate(zip(roles, targets.strikes, strict=True), 1):

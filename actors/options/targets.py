@@ -80,11 +80,13 @@ class ExpiryTarget(msgspec.Struct, frozen=True):
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """A target for each strike role (K1 first) and each expiry (near first); `root` where several share an expiry."""
+    """A target for each strike role (K1 first) and each expiry (near first); `root` where several share an expiry;
+    `minimum_width` in dollars is the least gap between neighbouring strikes."""
 
     strikes: tuple[StrikeTarget, ...]
     expiries: tuple[dt.date | ExpiryTarget, ...]
     root: str | None = None
+    minimum_width: Decimal = Decimal(0)
 
 
 def default_targets(strategy: Strategy, *, monthly: bool = True) -> Targets:

@@ -179,3 +179,6 @@ def test_default_rules_can_fire_at_any_entry(each: Strategy, entry: Decimal) -> 
     rules = each.exit_at(entry, loss, gain)
     check_exit(rules, entry, loss if loss is UNLIMITED else loss - entry, gain)
     assert sum((part for _, part in rules.ladder), Decimal(0)) in (0, 1)
+    if not each.stock and each.outlook != "locked":
+        assert rules.stop_gain is not None or rules.stop_max_loss is not None
+        assert rules.stop_max_loss is None or loss is not UNLIMITED

@@ -231,6 +231,18 @@ def test_a_search_that_grows_too_large_is_refused_rather_than_cut_short() -> Non
     assert "needs equal" in refused("butterfly_call", listed, wide[:3])
 
 
+def test_neighbouring_strikes_keep_a_least_width(chain: ChainSnapshot) -> None:
+    both = (DeltaTarget(0.16), DeltaTarget(0.16))
+    for width in (10, 15):
+        made = resolve(BY_KEY["bull_put_spread"], chain, Targets(both, (FEBRUARY,), minimum_width=Decimal(width)))
+        assert isinstance(made, Candidate)
+        low, high = strikes_of(made)
+        assert high - low >= width
+    far = resolve(BY_KEY["bull_put_spread"], chain, Targets(both, (FEBRUARY,), minimum_width=Decimal(100)))
+    assert isinstance(far, Refusal)
+    assert "less than 100 apart" in far.reasons[0]
+
+
 # --- expiries ---------------------------------------------------------------------------------------------------------
 
 

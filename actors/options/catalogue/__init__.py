@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.options.catalogue.lean import LEAN
+from actors.options.catalogue.lean import FACTORY_ALIASES, LEAN
 from actors.options.catalogue.model import Condition, LegRole, Pick, Strategy, key_of
 from actors.options.catalogue.others import OTHERS
 from actors.options.catalogue.rules import EntryRules, ExitRules, RuleError, check_exit, usable_exit
@@ -21,6 +21,7 @@ def find(name: str) -> Strategy | None:
 __all__ = [
     "BY_KEY",
     "CATALOGUE",
+    "FACTORY_ALIASES",
     "LEAN",
     "OTHERS",
     "VARIANTS",

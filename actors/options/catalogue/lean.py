@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from actors.options.catalogue.model import Strategy, strategy
 
+#: Second names that LEAN's factory has for two of them.
+FACTORY_ALIASES = {"CallButterfly": "ButterflyCall", "PutButterfly": "ButterflyPut"}
+
 LEAN: tuple[Strategy, ...] = (
     strategy("Naked Call", "-C1", "K1 T1", ("bearish", "high", "credit"), "20d",
              "Rarely: rich calls and a firm view that the stock will not rise.",

@@ -138,7 +138,7 @@ class Strategy(msgspec.Struct, frozen=True):
             return EntryRules(self.days, rank_at_least=50, through_earnings=False)
         if self.volatility == "low":
             return EntryRules(self.days, rank_at_most=30)
-        return EntryRules(self.days, through_earnings=self.outlook != "locked")
+        return EntryRules(self.days)
 
     @property
     def stock(self) -> bool:

@@ -16,6 +16,8 @@ Pays = Literal["credit", "debit", "either"]
 Basis = Literal["entry", "premium", "maximum loss", "requirement"]
 
 _ONE = Decimal(1)
+#: The stop where none on the entry price can fire, as a part of the maximum loss.
+_STOP = Decimal("0.60")
 #: A stop whose buy-back, or a rung whose gain, is from here on of what is possible at all is taken for unreachable.
 REACHABLE = Decimal("0.95")
 #: What takes the place of rungs that can't be reached, as a part of the largest gain.
@@ -48,7 +50,7 @@ class ExitRules(msgspec.Struct, frozen=True):
 
     ladder: tuple[tuple[Decimal, Decimal], ...]
     stop_gain: Decimal | None
-    stop_max_loss: Decimal | None = Decimal("0.60")
+    stop_max_loss: Decimal | None = _STOP
     basis: Basis = "entry"
     manage_days: int | None = 21
     close_days: int | None = 7
@@ -61,7 +63,7 @@ def default_exit(pays: Pays, risk: RiskClass, *, stock: bool = False, locked: bo
     Beside stock a credit's rules look at the premium, and bought protection has neither rung nor stop: it is managed
     by days. What is locked is held to expiry. Source: the desk's rules for marks, stops and targets.
     """
-    maximum = Decimal("0.60") if risk == "defined" else None
+    maximum = _STOP if risk == "defined" else None
     half = ((Decimal("0.50"), _ONE),)
     if locked:
         return ExitRules((), None, None, manage_days=None, close_days=None)
@@ -131,7 +133,8 @@ def usable_exit(
     try:
         check_exit(rules, entry, width, maximum_profit)
     except RuleError:
-        replaced = msgspec.structs.replace(rules, stop_gain=None)
+        limit = rules.stop_max_loss or (_STOP if isinstance(maximum_loss, Decimal) else None)
+        replaced = msgspec.structs.replace(rules, stop_gain=None, stop_max_loss=limit)
         check_exit(replaced, entry, width, maximum_profit)
         return replaced
     return rules
