@@ -62,7 +62,7 @@ class UnitMarket:
     def leg_prices(self, paid: Decimal) -> list[Decimal]:
         """Prices of the legs whose net is `paid`, or a hair better for the client where no decimal is exact. Each
         leg stands where the whole stands between its bid and ask; the rest goes to the leg with the smallest ratio."""
-        share = aggressiveness(float(paid), self.natural, self.far)
+        share = max(0.0, aggressiveness(float(paid), self.natural, self.far))
         prices = [
             decimal(round(bid + (ask - bid) * (share if weight > 0 else 1 - share), 2))
             for bid, ask, weight in zip(self.bids, self.asks, self.weights, strict=True)
@@ -73,7 +73,7 @@ class UnitMarket:
         rest = (paid - net) / self.weights[taker]
         # Where no decimal is exact, whoever buys this leg pays a hair less, whoever sells it gets one more.
         rounding = ROUND_FLOOR if self.weights[taker] > 0 else ROUND_CEILING
-        prices[taker] += rest.quantize(_SMALLEST, rounding)
+        prices[taker] = decimal(float(prices[taker] + rest.quantize(_SMALLEST, rounding)))
         return prices
 
 

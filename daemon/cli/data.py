@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from daemon.fills import FillChoice
     from daemon.source import MarketSource
 
 #: The first date of a synthetic market where none is named, and the last that one may have.
@@ -54,6 +55,28 @@ def source_of(args: argparse.Namespace, *, endless: bool = False) -> MarketSourc
         data=args.data, synthetic=args.synthetic, underlyings=tuple(args.underlying), subscribe=tuple(args.subscribe),
         first=first, last=last, step=args.step,
     )  # fmt: skip
+
+
+def add_fills(parser: argparse.ArgumentParser) -> None:
+    """How orders fill; `fills_of` reads it."""
+    parser.add_argument(
+        "--fills", choices=("lean", "realistic"), default="lean",
+        help="lean: its default backtest, optimistic; realistic: by chance between far and natural (lean)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, metavar="N", help="realistic: the seed of chance (1)")
+    parser.add_argument(
+        "--legs-apart", action="store_true", help="realistic: the venue fills a combo's legs one by one"
+    )
+
+
+def fills_of(args: argparse.Namespace) -> FillChoice:
+    """What these options name. Raises SourceError for options that `lean` has no use for."""
+    from daemon.fills import FillChoice
+    from daemon.source import SourceError
+
+    if args.fills == "lean" and (args.seed is not None or args.legs_apart):
+        raise SourceError("--seed and --legs-apart belong to --fills realistic")
+    return FillChoice(args.fills, 1 if args.seed is None else args.seed, args.legs_apart)
 
 
 def _date(text: str) -> dt.date:

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 from daemon.cli import notice
-from daemon.cli.data import add_data, source_of
+from daemon.cli.data import add_data, add_fills, fills_of, source_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,6 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--bridge", metavar="ADDRESS", help="where the daemon's bridge is")
     add_data(parser)
+    add_fills(parser)
     parser.add_argument("--symbol", action="append", default=[], metavar="S", help="one contract; may be repeated")
     parser.add_argument(
         "--speed", type=float, default=0.0, metavar="X", help="live, so many times the wall's time; 0: lock-step"
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
     try:
+        fills = fills_of(args)
         feed, hours = source_of(args, endless=args.speed > 0).open(args.symbol)
     except SourceError as error:
         print(f"callboard market: {error}", file=sys.stderr)
@@ -63,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"callboard market: {error}", file=sys.stderr)
         return 1
     session = "1" if args.speed == 0 else uuid.uuid4().hex[:12]
-    market = Market(feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session)
+    market = Market(
+        feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session,
+        fills=fills.model(),
+    )  # fmt: skip
+    notice("market", fills.words())
 
     def connect() -> Connection:
         return Connection(args.bridge, secret)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from daemon.cli.data import add_data, source_of
+from daemon.cli.data import add_data, add_fills, fills_of, source_of
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "what was booked. The same inputs give the same journal, byte for byte.",
     )
     add_data(parser)
-    parser.add_argument("--fills", choices=("lean",), default="lean", help="how orders fill (lean)")
+    add_fills(parser)
     parser.add_argument("--risk", choices=("lean", "default"), default="lean", help="whose rules judge orders (lean)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="JSON lines: what is done and when")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="keep the journal there; it must not exist")
@@ -38,12 +38,17 @@ def run(args: argparse.Namespace) -> int:
     from daemon.replay import ReplayError, ReplayRequest, page, replay
 
     try:
-        source = source_of(args)
+        source, fills = source_of(args), fills_of(args)
     except ValueError as error:
         print(f"callboard replay: {error}", file=sys.stderr)
         return 2
     request = ReplayRequest(
-        **msgspec.structs.asdict(source), cash=args.cash, risk=args.risk, script=args.script, journal=args.journal
+        **msgspec.structs.asdict(source),
+        cash=args.cash,
+        risk=args.risk,
+        script=args.script,
+        journal=args.journal,
+        fills=fills,
     )
     shown = -1.0
 
@@ -76,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{report.steps} steps in {report.seconds:.2f} s; {states}; {len(report.fills)} fills")
         print(f"cash {report.final.cash}, value {report.final.value}, fees {report.final.fees}")
         for note in report.notes:
-            if note.startswith("no data"):
+            if note.startswith(("no data", "fills")):
                 print(f"note: {note}")
         for difference in report.final.differences:
             print(f"differs from lean: {difference}")

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from actors.messages.lean import AccountSeen
 from actors.messages.market import MarketQuotes
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
@@ -19,6 +21,7 @@ from bridge.paper import Market
 from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.desk import desk_core
+from daemon.fills import FillChoice
 from daemon.journal import JournalHash, open_new
 from daemon.replay.report import Report, ReportFold
 from daemon.replay.script import ScriptLine, parse_script, read_script, symbols_of
@@ -146,6 +149,7 @@ class ReplayRequest(MarketSource, frozen=True, kw_only=True):
 
     cash: Decimal = Decimal(100000)
     risk: Literal["lean", "default"] = "lean"
+    fills: FillChoice = FillChoice()
     script: Path | None = None
     script_text: str | None = None
     journal: Path | None = None
@@ -166,11 +170,15 @@ def replay(
     account that the market shows. The request's `seed` picks another interleaving of reactions: the book is the same.
     """
     began = time.perf_counter()
-    rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=False)
+    rules = LEAN_RULES if request.risk == "lean" else DeskRules()
+    rules = msgspec.structs.replace(rules, legs_fill_apart=request.fills.legs_apart)
     lines = _script(request, rules)
     symbols = dict.fromkeys(symbol for line in lines for symbol in symbols_of(line.command))
     feed, hours = request.open(symbols)
-    market = Market(feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin)
+    market = Market(
+        feed, hours, cash=request.cash, margin=lean_margin_used, initial=lean_initial_margin,
+        fills=request.fills.model(),
+    )  # fmt: skip
     if journal is None:
         journal = MemoryJournal() if request.journal is None else open_new(request.journal)
     fold = ReportFold()
@@ -209,9 +217,7 @@ def _script(request: ReplayRequest, rules: DeskRules) -> list[ScriptLine]:
 
 
 def _notes(request: ReplayRequest) -> list[str]:
-    notes = [
-        "fills are lean's default backtest: optimistic; assignment is simplistic; am settlement is wrong, as in lean"
-    ]
+    notes = [request.fills.words()]
     if request.risk == "lean":
         notes.append("lean's rules alone judged the orders: the desk's own were off")
     return notes

@@ -69,8 +69,18 @@ def test_a_buyer_pays_natural_at_one_and_far_at_zero_and_a_credit_is_no_differen
     # Sold for a credit: natural receives 1.10, far 1.30; asking for 1.25 is patient.
     assert aggressiveness(-1.25, -1.10, -1.30) == pytest.approx(0.25)
     assert aggressiveness(1.2, 1.2, 1.2) == 1.0
-    assert aggressiveness(1.1, 1.2, 1.2) == 0.0
+    assert aggressiveness(1.1, 1.2, 1.2) == -2.0
+    assert aggressiveness(1.5, 1.30, 1.10) == 1.0
     assert math.isnan(aggressiveness(1.1, math.nan, 1.0))
+
+
+def test_beyond_far_hope_fades_to_never():
+    assert aggressiveness(1.00, 1.30, 1.10) == pytest.approx(-0.5)
+    assert aggressiveness(0.01, 1.30, 1.10) == -2.0
+    day = 6.5 * 3600
+    for place, least, most in ((0.0, 0.9, 1.0), (-1.0, 0.0, 0.01), (-2.0, 0.0, 1e-5)):
+        chance = probability(log_hazard(FillTruth(), msgspec.structs.replace(_NOON, aggressiveness=place)), day)
+        assert least <= chance <= most
 
 
 def test_a_unit_that_became_cheaper_has_come_toward_its_buyer():
@@ -254,7 +264,7 @@ def test_the_chance_in_a_wandering_market_is_what_happens_in_one():
     belief = msgspec.structs.replace(believe(), mean=truth.values, precision=tuple(map(tuple, np.eye(7) * 1e12)))
     for place in (0.2, 0.5, 0.8):
         moved = np.cumsum(generator.normal(0, wander / 2, (4000, 4 * seconds)), axis=1)
-        a = np.clip(place + moved / 2, 0, 1) - 0.5
+        a = np.clip(place + moved / 2, -2, 1) - 0.5
         hazards = np.exp(truth.rate + truth.aggressiveness * a + truth.move * np.clip(moved, -3, 3))
         filled = float(np.mean(1 - np.exp(-hazards.sum(axis=1) / 4)))
         told = fill_probability(belief, msgspec.structs.replace(_NOON, aggressiveness=place), seconds, wander=wander)

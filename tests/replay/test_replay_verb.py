@@ -38,6 +38,24 @@ def test_the_demo_day_is_booked_reported_and_kept(tmp_path: Path, capsys: pytest
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_report_says_how_orders_filled_and_a_seed_decides_it(capsys: pytest.CaptureFixture[str]) -> None:
+    hashes: list[str] = []
+    for options in (["lean"], ["realistic", "--seed", "7"], ["realistic", "--seed", "7"], ["realistic", "--seed", "9"]):
+        assert main(["replay", *DAY, *DEMO, "--json", "--fills", *options]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["final"]["agrees"] is True
+        words = "optimistic" if options[0] == "lean" else f"realistic, seed {options[2]}"
+        assert words in told["notes"][0]
+        hashes.append(told["journal_hash"])
+    assert hashes[1] == hashes[2]
+    assert len({*hashes}) == 3
+
+
+def test_a_seed_without_chance_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", *DAY, "--seed", "7"]) == 2
+    assert "--seed and --legs-apart belong to --fills realistic" in capsys.readouterr().err
+
+
 def test_the_desk_s_own_rules_deny_what_lean_would_fill(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", *DAY, *CHAIN, *DEMO, "--risk", "default", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

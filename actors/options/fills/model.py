@@ -18,6 +18,8 @@ PARAMETERS = ("rate", "aggressiveness", "spread", "size", "opening", "closing", 
 _SPREAD = 5.0
 _MINUTES = 15.0
 _FARTHEST_MOVE = 3.0
+#: Two spreads beyond far is as good as never.
+FARTHEST_PLACE = -2.0
 _LEAST, _MOST = 0.1, 10.0
 #: Beyond these a hazard is never or at once, whatever the seconds.
 _BOUND = 30.0
@@ -50,9 +52,9 @@ class FillTruth(msgspec.Struct, frozen=True):
 class Conditions(msgspec.Struct, frozen=True):
     """What an order meets at a moment.
 
-    `aggressiveness` in [0, 1], 0 at far and 1 at natural. `spread_ticks`: natural minus far in ticks. `size`: units
-    wanted over units displayed at the natural price. `since_open`, `to_close`: minutes of the class's session. `move`:
-    see the function of that name.
+    `aggressiveness` is 0 at far, 1 at natural, below 0 beyond far. `spread_ticks`: natural minus far in ticks. `size`:
+    units wanted over units displayed at the natural price. `since_open`, `to_close`: minutes of the class's session.
+    `move`: see the function of that name.
     """
 
     aggressiveness: float
@@ -64,16 +66,18 @@ class Conditions(msgspec.Struct, frozen=True):
 
 
 def aggressiveness(limit: float, natural: float, far: float) -> float:
-    """Where a limit stands between far (0) and natural (1), both included; beyond them it is 0 or 1.
+    """Where a limit stands between far (0) and natural (1). At natural and above it is 1, beyond far it goes on below
+    0, down to -2: two spreads away.
 
     All are signed net prices of the unit bought, dollars per share, positive paid; natural pays asks and hits bids,
-    far is its mirror. In a locked or crossed market a limit at natural or above is 1, any other 0. nan if an input is.
+    far is its mirror. In a locked or crossed market a limit at natural or above is 1, any other -2. nan if an input
+    is.
     """
     if math.isnan(limit) or math.isnan(natural) or math.isnan(far):
         return math.nan
     if natural <= far:
-        return 1.0 if limit >= natural else 0.0
-    return min(1.0, max(0.0, (limit - far) / (natural - far)))
+        return 1.0 if limit >= natural else FARTHEST_PLACE
+    return min(1.0, max(FARTHEST_PLACE, (limit - far) / (natural - far)))
 
 
 def move(delta: float, spot: float, spot_when_sent: float, half_spread: float) -> float:
@@ -94,7 +98,7 @@ def features(conditions: Conditions) -> tuple[float, ...]:
     minutes), move. Raises ValueError for a condition that is nan: what is not known has no chance."""
     row = (
         1.0,
-        min(1.0, max(0.0, conditions.aggressiveness)) - 0.5,
+        min(1.0, max(FARTHEST_PLACE, conditions.aggressiveness)) - 0.5,
         math.log(max(1.0, conditions.spread_ticks) / _SPREAD),
         math.log(min(_MOST, max(_LEAST, conditions.size))),
         math.exp(-max(0.0, conditions.since_open) / _MINUTES),

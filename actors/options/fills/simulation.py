@@ -33,7 +33,7 @@ def simulate(
     while passed < cut - 1e-9:
         took = min(step, cut - passed)
         now = minute + passed / 60
-        place = min(1.0, max(0.0, aggressive + moved / 2))
+        place = min(1.0, aggressive + moved / 2)
         conditions = Conditions(place, spread, size, now, max(0.0, _SESSION - now), moved)
         filled = bool(generator.uniform() < probability(log_hazard(truth, conditions), took))
         exposures.append(Exposure(conditions, took, filled))

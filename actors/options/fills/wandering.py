@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri  # pyright: ignore[reportUnknownVariableType, reportMissingTypeStubs]
 
 from actors.options.fills.evidence import Belief, covariance
-from actors.options.fills.model import PARAMETERS
+from actors.options.fills.model import FARTHEST_PLACE, PARAMETERS
 
 Array = NDArray[np.float64]
 
@@ -42,7 +42,9 @@ def chances(belief: Belief, rows: Array, seconds: float, wander: float, level: f
     places = np.linspace(-_REACH * end, _REACH * end, _PLACES) if end > 0 else np.zeros(1)
     moved = rows[:, None, :] + 0.0 * places[None, :, None]
     # Half a spread of value is half of the way from far to natural.
-    moved[:, :, _AGGRESSIVENESS] = np.clip(rows[:, None, _AGGRESSIVENESS] + places[None, :] / 2, -0.5, 0.5)
+    moved[:, :, _AGGRESSIVENESS] = np.clip(
+        rows[:, None, _AGGRESSIVENESS] + places[None, :] / 2, FARTHEST_PLACE - 0.5, 0.5
+    )
     moved[:, :, _MOVE] = np.clip(rows[:, None, _MOVE] + places[None, :], -_FARTHEST_MOVE, _FARTHEST_MOVE)
     hazard = (moved @ mean)[:, None, :] + (width[:, None] * shifts[None, :])[:, :, None]
     filled = _filled(hazard.reshape(-1, len(places)), places, end, max(0.0, seconds)).reshape(len(rows), len(shifts))
