@@ -118,6 +118,8 @@ class Ticket extends Panel {
 
   /** The close of a position, ready to be looked at. */
   close(position) {
+    this.underlying.value = position.underlying;
+    this.choose();
     this.clear();
     this.position = position.position_id;
     const sizes = position.legs.map((leg) => Math.abs(leg.quantity));
@@ -263,14 +265,20 @@ class Ticket extends Panel {
       ["buying power", gain(found.buying_power_effect, 0)],
       ["worst scenario", gain(found.scenario_change, 0)],
     ];
+    const closed = this.position ? (store.get("positions") ?? []).find((each) => each.position_id === this.position) : null;
+    if (closed) pairs.splice(0, 3, ["result at this limit", gain(Number(closed.cash) - Number(found.cash) - Number(found.fees))]);
     this.answer.replaceChildren(
       h("div.sentence", {}, found.sentence ?? ""),
-      payoffDrawing({
-        vertices: found.vertices ?? [],
-        right: found.slope ?? 0,
-        spot: this.chain?.spot,
-        breakEvens: found.break_evens ?? [],
-      }),
+      ...(closed
+        ? []
+        : [
+            payoffDrawing({
+              vertices: found.vertices ?? [],
+              right: found.slope ?? 0,
+              spot: this.chain?.spot,
+              breakEvens: found.break_evens ?? [],
+            }),
+          ]),
       h("dl.facts-grid", {}, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       h(
         `div.verdict.${approved ? "passed" : "refused"}`,
