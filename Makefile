@@ -38,9 +38,6 @@ bench:
 	.venv/bin/pip install -q -c constraints.txt -e '.[bench]'
 	for each in bench/*.py; do echo "== $$each"; $(PY) $$each || exit 1; done
 
+# Daemon, synthetic market, dashboard and a trader's guided orders, until Ctrl-C.
 demo:
-	mkdir -p out
-	.venv/bin/callboard replay --data tests/data/lean --underlying GOOG --from 2015-12-24 --to 2015-12-24 \
-	    --subscribe 'GOOG:weeklys,strikes=-30..30,days=0..60' --script tests/data/demo.jsonl --cash 100000 \
-	    --report out/demo.json
-	@echo "report: out/demo.json, to read: out/demo.html"
+	.venv/bin/callboard demo
