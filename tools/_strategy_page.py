@@ -150,7 +150,7 @@ def _entry(strategy: Strategy) -> list[str]:
         rows.append("- Not through earnings before T1")
     rows.append(
         "- Liquidity: bid above 0, leg spread at most 0.05 or 10 % of its middle, open interest at least 100 (500 for "
-        "index options and SPY, QQQ, IWM, DIA), not in the first 15 minutes (5 for those)"
+        "index options and SPY, QQQ, IWM, DIA), not in the first 15 minutes (10 for those)"
     )
     rows.append("- A DAY limit order, never a market order")
     return rows

@@ -53,7 +53,7 @@ def test_a_combos_spread_is_within_a_share_of_its_mid_or_its_width() -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "interest", "seconds"), [("SPY", 500, 300), ("SPXW", 500, 300), ("XSP", 500, 300), ("GOOG", 100, 900)]
+    ("root", "interest", "seconds"), [("SPY", 500, 600), ("SPXW", 500, 600), ("XSP", 500, 600), ("GOOG", 100, 900)]
 )
 def test_indexes_and_their_funds_need_more_open_interest_and_may_be_entered_sooner(
     root: str, interest: float, seconds: float
