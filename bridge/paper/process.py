@@ -13,6 +13,8 @@ from bridge.paper.market import Market
 _RETRY = 0.2
 #: Seconds between looks at whether somebody asked us to stop.
 _LOOK = 0.25
+#: Seconds that a daemon may take to read what comes before the goodbye.
+_PARTING = 3.0
 
 Notice = Callable[[str, str], None]
 
@@ -153,7 +155,18 @@ class LiveMarket:
                     self._log.add(frame.events)
                 self._send(frame)
         if self._connection is not None:
-            self._connection.close()
+            self._part(self._connection)
+
+    def _part(self, connection: Connection) -> None:
+        """Close once the daemon has read the goodbye and closed its end: closing first would cut off what it reads."""
+        until = self._monotonic() + _PARTING
+        try:
+            while (left := until - self._monotonic()) > 0:
+                connection.receive(left)
+        except BridgeGone:
+            pass
+        finally:
+            connection.close()
 
     def _step(self) -> None:
         for frame in self._market.next():

@@ -35,7 +35,7 @@ CHAINS = (
     "ACME:weeklys,strikes=-10..10,days=0..45", "NOVA:weeklys,strikes=-10..10,days=0..45",
 )  # fmt: skip
 #: Seconds that the market, then the daemon, may take to end before they are ended.
-_MARKET_ENDS, _DAEMON_ENDS = 2.0, 5.0
+_MARKET_ENDS, _DAEMON_ENDS = 3.5, 5.0
 #: Seconds that the market may take to come.
 _MARKET_COMES = 60.0
 _MOST_STARTS = 5
@@ -77,6 +77,7 @@ class _Demo:
         self.fills = 0
         self.restarts = 0
         self.stopping = False
+        self.goodbye = False
         self.failure: DemoError | None = None
 
     # --- the daemon -------------------------------------------------------------------------------------------
@@ -101,6 +102,8 @@ class _Demo:
         if event == "api":
             self.address = text
             self.serving.set()
+        if event == "disconnected":
+            self.goodbye = text.endswith("goodbye")
         if event == "backing off":
             self.restarts += 1
         self.notice(event, text)
@@ -218,15 +221,16 @@ class _Demo:
         assert port is not None
         market = port.core.market
         book = views.book
-        closed = views.account is not None and not views.connected
-        differences = compare(book, views.account) if views.account is not None else ()
+        # Its last account comes with the goodbye, after all events: only then may the two be compared.
+        last = views.account if self.goodbye else None
+        differences = compare(book, last) if last is not None else ()
         return Summary(
             seed=self.request.seed, speed=self.request.speed, seconds=round(seconds, 1),
             market_from=self.market_from, market_to=port.clock.now(), views=0 if market is None else market.number,
             facts=views.seq, orders=orders_by_state(views), fills=self.fills,
             positions=len(book.positions), closed_positions=len(book.closed), cash=book.cash, fees=book.fees,
             realised=book.realised, equity=None if views.equity is None else views.equity.value,
-            restarts=self.restarts, ledger_equal=(not differences) if closed else None, differences=differences,
+            restarts=self.restarts, ledger_equal=None if last is None else not differences, differences=differences,
         )  # fmt: skip
 
 
