@@ -7,7 +7,9 @@ import datetime as dt
 import os
 import signal
 import sys
+import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from daemon.cli import notice
@@ -32,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--patience", type=float, default=0.0, metavar="S", help="lock-step: seconds to wait for a daemon that died (0)"
     )
+    parser.add_argument("--tied", action="store_true", help="live: end when standard input closes, as its owner died")
     parser.add_argument(
         "--export", type=Path, metavar="DIR", help="play nothing: write the seed's dates there as a LEAN data folder"
     )
@@ -81,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
             live = LiveMarket(market, connect, args.speed, notice, step_seconds=args.step)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda number, _: live.stop(signal.Signals(number).name))
+            if args.tied:
+                threading.Thread(target=_end_with_stdin, args=(live.stop,), daemon=True).start()
             live.run()
     except BridgeRefused as error:
         print(f"callboard market: the daemon refused: {error}", file=sys.stderr)
@@ -89,6 +94,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"callboard market: {error}", file=sys.stderr)
         return 3
     return 0
+
+
+def _end_with_stdin(stop: Callable[[str], None]) -> None:
+    while os.read(0, 4096):
+        pass
+    stop("standard input closed")
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -136,14 +136,14 @@ class _Demo:
         command = [
             sys.executable, "-c", "import sys; from daemon.cli import main; sys.exit(main())", "market", "--bridge",
             str(self.folder / "bridge"), "--synthetic", str(request.seed), "--from", request.first.isoformat(), "--to",
-            "2045-12-29", "--speed", str(request.speed), "--step", str(request.step), "--cash", request.cash,
+            "2045-12-29", "--speed", str(request.speed), "--step", str(request.step), "--cash", request.cash, "--tied",
             *(word for ticker in ("SPX", "ACME", "NOVA") for word in ("--underlying", ticker)),
             *(word for chain in CHAINS for word in ("--subscribe", chain)),
         ]  # fmt: skip
         with (self.folder / "market.err").open("ab") as errors:
-            # A session of its own: Ctrl-C reaches us alone, and we end it in order.
+            # A session of its own: Ctrl-C reaches us alone, and we end it in order. Its stdin closes if we are killed.
             process = await trio.lowlevel.open_process(
-                command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+                command, stdin=subprocess.PIPE, stdout=errors, stderr=errors, start_new_session=True
             )
         try:
             async with trio.open_nursery() as nursery:

@@ -118,6 +118,19 @@ def test_the_address_works_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     assert market_processes(tmp_path) == []
 
 
+def test_kill_9_leaves_no_market_behind(tmp_path: Path) -> None:
+    process = demo(tmp_path, "--port", "0", "--quiet")
+    assert process.stdout is not None
+    address, token = ADDRESS.findall(process.stdout.readline())[0]
+    waited_for(process, lambda: ask(address, "/api/v1/status", token)["connected"])
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 30
+    while market_processes(tmp_path):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

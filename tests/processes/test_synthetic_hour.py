@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -38,17 +39,24 @@ def spread() -> list[dict]:
 
 
 def test_two_processes_trade_a_synthetic_hour_and_end_clean(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as ended:
+        _hour(tmp_path, ended)
+
+
+def _hour(tmp_path: Path, ended: contextlib.ExitStack) -> None:
     bridge, journal = str(tmp_path / "bridge"), tmp_path / "journal"
     daemon = Process(
         tmp_path, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--speed", SPEED,
         "--once", "--api", "127.0.0.1:0", CALLBOARD_AUTH_TOKEN=TOKEN,
     )  # fmt: skip
+    ended.callback(daemon.kill)
     daemon.wait_for("ready")
     address = re.findall(r"api: (\S+)", daemon.said)[0]
     market = Process(
         tmp_path, "market", "market", "--bridge", bridge, "--synthetic", "7", "--speed", SPEED, "--subscribe",
         "ACME:weeklys,strikes=-5..5,days=0..20",
     )  # fmt: skip
+    ended.callback(market.kill)
     daemon.wait_for("connected")
     _wait(address, "2026-01-05T14:32")
     order = {"order_id": "spread", "legs": spread(), "quantity": 2, "limit_price": "4.90", "tag": "a synthetic hour"}
