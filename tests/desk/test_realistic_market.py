@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages.orders import Amendment, AmendOrder, CancelOrder, OrderBody, OrderLeg, SubmitOrder
+from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder, OrderBody, OrderLeg, SubmitOrder
 from actors.options.fills import FillTruth
 from actors.runtime import Command, MemoryJournal
 from bridge import protocol
@@ -118,7 +118,7 @@ SHAPES: tuple[tuple[OrderLeg, ...], ...] = (
 
 
 def script(seed: int) -> list[ScriptLine]:
-    """Submits, amends and cancels at random, at the prices of their time."""
+    """Submits, closes, amends, cancels and rare cancel-alls, at the prices of their time."""
     rng = random.Random(seed)
     known: dict[str, tuple[float, float]] = {}
     lines: list[ScriptLine] = []
@@ -134,7 +134,18 @@ def script(seed: int) -> list[ScriptLine]:
         for _ in range(rng.choice((0, 0, 1, 2))):
             command: Command | None = None
             what = rng.random()
-            if what < 0.5 or not sent:
+            if what < 0.02:
+                command = CancelAll("enough")
+            elif what < 0.17 and sent and seed % 2 == 0:
+                # Part or all of what an earlier order may have opened; the gate denies what is not there.
+                opener, legs, quantity = rng.choice(sent[-6:])
+                if "-" not in opener:
+                    legs = tuple(OrderLeg(leg.symbol, -leg.ratio) for leg in legs)
+                    name, quantity = f"o{len(sent) + 1}-{opener}", rng.randint(1, quantity)
+                    limit = price(instant, legs, rng.uniform(0.4, 1.0), known)
+                    command = SubmitOrder(name, OrderBody(legs, quantity, "limit", limit, position_id=opener))
+                    sent.append((name, legs, quantity))
+            elif what < 0.55 or not sent:
                 legs = rng.choice(SHAPES)
                 if all(leg.symbol in known for leg in legs):
                     name, quantity = f"o{len(sent) + 1}", rng.randint(1, 6)
@@ -143,7 +154,7 @@ def script(seed: int) -> list[ScriptLine]:
                     sent.append((name, legs, quantity))
             else:
                 name, legs, quantity = rng.choice(sent[-4:])
-                if what < 0.75:
+                if what < 0.78:
                     total = rng.choice((None, None, max(1, quantity - rng.randint(1, 3)), quantity + 2))
                     command = AmendOrder(name, Amendment(total, price(instant, legs, rng.uniform(0.3, 1.0), known)))
                 else:
@@ -172,13 +183,9 @@ def check(seed: int) -> dict[str, int]:
     theirs = {symbol: held.quantity for symbol, held in broker.portfolio.holdings.items()}
     assert book.holdings == theirs, f"seed {seed}"
     assert (book.cash, book.fees) == (broker.portfolio.cash, broker.portfolio.fees), f"seed {seed}"
-    lots: dict[str, int] = {}
-    for position in book.positions.values():
-        for symbol, quantity in position.holdings.items():
-            lots[symbol] = lots.get(symbol, 0) + quantity
-    assert {symbol: quantity for symbol, quantity in lots.items() if quantity} == theirs, f"seed {seed}: lots"
-    assert len(market.placed) == len(set(market.placed)), f"seed {seed}: an attempt was sent twice"
     table = core.state("orders").table
+    _check_lots(seed, book, table)
+    assert len(market.placed) == len(set(market.placed)), f"seed {seed}: an attempt was sent twice"
     count: dict[str, int] = {}
     placed = [name for name, _ in market.placed]
     assert len(placed) == len(set(placed)), f"seed {seed}: an order was placed twice"
@@ -196,6 +203,18 @@ def check(seed: int) -> dict[str, int]:
     for name, what in _happened(facts, table):
         count[name] = count.get(name, 0) + what
     return count
+
+
+def _check_lots(seed: int, book: Any, table: Any) -> None:
+    """Each position holds what its opener and its closers filled, and all of it together is the net holding."""
+    owned: dict[str, dict[str, int]] = {}
+    for order in table.orders.values():
+        lots = owned.setdefault(order.body.position_id or order.order_id, {})
+        for leg, filled in zip(order.body.legs, order.filled, strict=True):
+            lots[leg.symbol] = lots.get(leg.symbol, 0) + filled
+    for name, lots in owned.items():
+        held = book.positions[name].holdings if name in book.positions else {}
+        assert held == {symbol: quantity for symbol, quantity in lots.items() if quantity}, f"seed {seed}: {name}"
 
 
 def _limit(order: Any) -> Decimal:
