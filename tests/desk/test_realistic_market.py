@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from actors.messages.lean import LeanDisconnected
 from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder, OrderBody, OrderLeg, SubmitOrder
 from actors.options.fills import FillTruth
 from actors.runtime import Command, MemoryJournal
-from bridge import protocol
+from bridge import protocol, translate
+from bridge.client import EventLog
 from bridge.paper import Market
 from bridge.paper.bars import Instant
 from bridge.paper.data import Feed, LeanFolder, MarketHours
@@ -88,6 +90,42 @@ class Watched(Market):
             (each.order_id, each.attempt) for each in done.commands if isinstance(each, protocol.PlaceOrder)
         ]
         return super().settle(done)
+
+
+class Cutting(LockStep):
+    """Plays as LockStep does, and at some rate loses the connection: words on their way are lost but for the first few,
+    what those caused is told only after the next handshake."""
+
+    def __init__(self, *arguments: Any, rate: float, rng: random.Random) -> None:
+        super().__init__(*arguments)
+        self.rate, self.rng, self.cuts = rate, rng, 0
+        self.log = EventLog()
+
+    def _tell(self, events: tuple[protocol.Event, ...], account: Any, now: dt.datetime) -> None:
+        self.log.add(events)
+        super()._tell(events, account, now)
+
+    def _rounds(self, now: dt.datetime) -> None:
+        if self.rng.random() < self.rate:
+            self._cut(now)
+        super()._rounds(now)
+
+    def _cut(self, now: dt.datetime) -> None:
+        self.cuts += 1
+        words = tuple(translate.word(word) for word in self._core.take_outputs("lean"))
+        arrived = words[: self.rng.randint(0, len(words))]
+        if arrived:
+            self.log.add(self._market.settle(protocol.Done(arrived, True)).events)
+        known = self._core.state("gateway").seen
+        self._core.tell(LeanDisconnected("cut"), now)
+        self._core.take_outputs("lean")
+        self._core.tell(translate.hello(self._market.hello()), now)
+        listing, step = self._market.everything(self.log.since(known))
+        self._view = translate.listed(translate.empty_view(now), listing)
+        self._rows = translate.row_numbers(self._view)
+        super()._tell(step.events, step.account, now)
+        self._view = translate.stepped(self._view, self._rows, step)
+        self._core.view(self._view, now)
 
 
 def no_margin(holdings: Any, price: Any, natural: Any) -> Decimal:
@@ -165,14 +203,17 @@ def script(seed: int) -> list[ScriptLine]:
 
 
 def run(seed: int) -> tuple[Watched, Any, list[Any]]:
-    """Play a seed: even ones with legs that come apart under the desk's rules, odd ones calmer under LEAN's."""
+    """Play a seed: even ones with legs that come apart under the desk's rules, odd ones calmer under LEAN's;
+    of both every other one with a connection that is cut now and then."""
     realism, rules = (WILD, RULES) if seed % 2 == 0 else (CALM, LEAN_RULES)
     model = RealisticFills(seed, realism, FillTruth(rate=-5.5))
     market = Watched(cash=Decimal(1_000_000), margin=no_margin, initial=no_margin, fills=model)
     facts: list[Any] = []
     core = desk_core(MemoryJournal(), rules, on_record=facts.append)
     core.start(dt.datetime.combine(DAY, dt.time(), dt.UTC))
-    LockStep(market, core, script(seed), ReportFold()).run()
+    rng = random.Random(seed + 1_000_000)
+    play = Cutting(market, core, script(seed), ReportFold(), rate=0.3 if seed % 4 > 1 else 0.0, rng=rng)
+    play.run()
     return market, core, facts
 
 
@@ -235,6 +276,8 @@ def _happened(facts: list[Any], table: Any) -> Iterator[tuple[str, int]]:
             asked.add(order_id)
         elif name == "OrderCanceled":
             over.add(order_id)
+        elif name == "OrderUnknown":
+            yield "unknown", 1
         elif name == "AmendSent":
             amending.add(order_id)
         elif name in ("AmendAccepted", "AmendRejected"):
@@ -255,7 +298,16 @@ def test_the_book_is_the_markets_after_every_seed() -> None:
         for name, count in check(seed).items():
             total[name] = total.get(name, 0) + count
     # What the runs are for did happen.
-    for name in ("fills", "partly", "apart", "rejected", "after a cancel", "after canceled", "during an amend"):
+    for name in (
+        "fills",
+        "partly",
+        "apart",
+        "rejected",
+        "after a cancel",
+        "after canceled",
+        "during an amend",
+        "unknown",
+    ):
         assert total[name] >= 10, total
 
 
