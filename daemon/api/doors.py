@@ -57,6 +57,8 @@ class Careful:
 
         try:
             await self._app(scope, receive, sending)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            raise  # the connection's trouble, not a handler's
         except Exception as error:
             # The answer is given already; the error goes no further, for whoever is behind here knows less of it.
             where = traceback.extract_tb(error.__traceback__)[-1]

@@ -17,7 +17,8 @@ _TEMPLATE = "#/components/schemas/{name}"
 _REASONS = {
     200: "done", 201: "made", 202: "taken, not yet ended", 304: "not changed", 400: "a request that can't be read",
     401: "no known token", 403: "a role that may not, or a foreign origin", 404: "there is none",
-    409: "it conflicts with what is", 412: "it changed meanwhile", 413: "a body too long",
+    408: "a body that did not come", 409: "it conflicts with what is", 412: "it changed meanwhile",
+    413: "a body too long",
     415: "a body that is not JSON", 422: "what was asked can't be", 429: "too many requests",
     500: "a failure of the daemon's", 503: "not now; whether it was taken is said",
 }  # fmt: skip
@@ -123,7 +124,7 @@ def _responses(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.role is not None:
         refused |= {401, 403, 429}
     if endpoint.body is not None:
-        refused |= {413, 415, 422}
+        refused |= {408, 413, 415, 422}
     if endpoint.method != "GET":
         refused |= {422}
     problem = {"application/problem+json": {"schema": schemas[repr(ProblemShown)]}}

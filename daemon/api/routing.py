@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+import trio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,8 @@ from daemon.tokens import RANK, Role
 Query = TypeVar("Query")
 Body = TypeVar("Body")
 MOST_BODY = 64 * 1024
+#: Seconds that a body may take to come.
+BODY_SECONDS = 10.0
 
 
 class BadRequest(Exception):
@@ -168,10 +171,13 @@ async def _body(kind: type[Body], request: Request) -> Body:
         raise Problem(415, "unsupported_media_type", f"the body is {media!r}, application/json is taken")
     raw = bytearray()
     try:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > MOST_BODY:
-                raise Problem(413, "too_large", f"the body is longer than {MOST_BODY} bytes")
+        with trio.move_on_after(BODY_SECONDS) as late:
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > MOST_BODY:
+                    raise Problem(413, "too_large", f"the body is longer than {MOST_BODY} bytes")
+        if late.cancelled_caught:
+            raise Problem(408, "too_late", f"the body was not here within {BODY_SECONDS:g} s", {"connection": "close"})
         return msgspec.json.decode(bytes(raw), type=kind)
     except msgspec.ValidationError as error:
         raise Refusal("invalid", str(error)) from None

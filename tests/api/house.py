@@ -18,7 +18,7 @@ from daemon.desk import desk_core
 from daemon.driver import Driver
 from daemon.feed import Feed
 from daemon.feed_state import Board
-from daemon.serve import App
+from daemon.serve import App, WebServer
 from daemon.tokens import Tokens
 from daemon.views import Views
 from tests.api.kit import TOKENS
@@ -66,6 +66,19 @@ async def house(
         async with made[0].client:
             yield made[0]
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def serving(served: House, **options: Any) -> AsyncIterator[WebServer]:
+    """The house's app behind the real server, on a port of its own."""
+    server = WebServer(served.app, "127.0.0.1", 0, lambda *said: served.notices.append(said), **options)
+    status = Status()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run, status)
+        await status.wait_started()
+        yield server
+        served.feed.stop()
+        status.stopping.set()
 
 
 async def _running(driver: Driver, task_status: trio.TaskStatus[None]) -> None:

@@ -27,6 +27,11 @@ class Process:
             self._popen = subprocess.Popen([*CALLBOARD, *arguments], stderr=errors, env=environment)
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._popen.pid
+
+    @property
     def said(self) -> str:
         """What it wrote to stderr so far."""
         return self._errors.read_text()
