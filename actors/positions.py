@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actors.messages.book import BOOK_FACTS, EXTERNAL, Book, fold_book
+from actors.messages.book import BOOK_FACTS, EXTERNAL, Book, delivery_of, fold_book
 from actors.messages.lean import AccountFill
 from actors.messages.orders import LegFilled
 from actors.messages.positions import LotsCrossed, PositionAssigned, PositionClosed, PositionOpened
@@ -95,7 +95,7 @@ class Positions(CoreActor[PositionsState]):
     def _delivered(self, state: PositionsState, fill: AccountFill) -> tuple[Write, ...]:
         touched = [
             (position_id, quantity)
-            for position_id, quantity in state.book.deliveries.get(fill.lean_id, ())
+            for position_id, quantity in state.book.deliveries.get(delivery_of(fill), ())
             if position_id != EXTERNAL
         ]
         writes = [

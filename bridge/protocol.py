@@ -66,6 +66,38 @@ class OpenOrder(msgspec.Struct, frozen=True, array_like=True):
     broker_ids: tuple[str, ...]
 
 
+class BrokerExecution(msgspec.Struct, frozen=True, array_like=True):
+    """An execution that the broker tells of when a session begins; fields as in OrderEvent.
+
+    `execution_id` is the broker's own, the same in every session and in the events that told of it, if any did.
+    `order_id` is '' where the broker does not keep it: then `broker_id` says whose it is.
+    """
+
+    execution_id: str
+    at: dt.datetime
+    kind: Literal["order", "assignment", "exercise", "expiry", "margin_call", "external"]
+    order_id: str
+    leg: int
+    symbol: str
+    quantity: int
+    price: Decimal
+    fee: Decimal
+    settlement: Decimal
+    broker_id: str
+    batch: int
+    message: str = ""
+    tag: str = ""
+
+
+class BrokerPayment(msgspec.Struct, frozen=True, array_like=True):
+    """Cash that came in (+) or went out (-) without a trade, as the broker tells of it when a session begins."""
+
+    payment_id: str
+    at: dt.datetime
+    amount: Decimal
+    reason: str
+
+
 # --- events: what LEAN reports, each numbered n within its session -----------------------------------------
 
 
@@ -139,6 +171,7 @@ class CashMoved(msgspec.Struct, frozen=True, array_like=True, tag=True):
     at: dt.datetime
     amount: Decimal
     reason: str
+    payment_id: str = ""
 
 
 class MarginCalled(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -206,7 +239,11 @@ class Proof(Frame, frozen=True, array_like=True):
 
 
 class Hello(Frame, frozen=True, array_like=True):
-    """First frame of a session. `placed` holds (order id, highest attempt) of all that this session was asked."""
+    """First frame of a session. `placed` holds (order id, highest attempt) of all that this session was asked.
+
+    A session that read the broker at its start says what was executed and paid there lately: the daemon books what no
+    session before had told it.
+    """
 
     version: int
     session: str
@@ -218,6 +255,8 @@ class Hello(Frame, frozen=True, array_like=True):
     orders: tuple[OpenOrder, ...]
     placed: tuple[tuple[str, int], ...]
     last_event: int
+    executions: tuple[BrokerExecution, ...] = ()
+    payments: tuple[BrokerPayment, ...] = ()
 
 
 class Security(msgspec.Struct, frozen=True, array_like=True):

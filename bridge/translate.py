@@ -55,7 +55,15 @@ def hello(frame: protocol.Hello) -> lean.LeanConnected:
         account(frame.account),
         working,
         frame.placed,
-    )
+        tuple(
+            lean.ExecutionSeen(
+                seen.execution_id, seen.kind, seen.order_id, seen.leg, seen.symbol, seen.quantity, exact(seen.price),
+                exact(seen.fee), exact(seen.settlement), seen.broker_id, seen.batch, seen.message,
+            )
+            for seen in frame.executions
+        ),
+        tuple(lean.PaymentSeen(paid.payment_id, exact(paid.amount), paid.reason) for paid in frame.payments),
+    )  # fmt: skip
 
 
 def event(frame: protocol.Event) -> Any:
@@ -73,7 +81,7 @@ def event(frame: protocol.Event) -> Any:
                 frame.message, frame.raised, frame.denied, frame.known_here,
             )  # fmt: skip
         case protocol.CashMoved():
-            return lean.LeanCashMoved(frame.n, exact(frame.amount), frame.reason)
+            return lean.LeanCashMoved(frame.n, exact(frame.amount), frame.reason, frame.payment_id)
         case protocol.MarginCalled():
             text = ", ".join(f"{quantity:+d} {symbol.strip()}" for symbol, quantity in frame.orders)
             return lean.LeanNotice(frame.n, "margin call", "", text)

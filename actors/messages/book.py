@@ -72,7 +72,8 @@ class Book(msgspec.Struct):
     executions: dict[str, int] = msgspec.field(default_factory=dict)
     bodies: dict[str, tuple[OrderBody, str]] = msgspec.field(default_factory=dict)
     owner: dict[str, str] = msgspec.field(default_factory=dict)
-    deliveries: dict[int, list[tuple[str, int]]] = msgspec.field(default_factory=dict)
+    deliveries: dict[str, list[tuple[str, int]]] = msgspec.field(default_factory=dict)
+    payments: dict[str, int] = msgspec.field(default_factory=dict)
     closed: dict[str, Decimal] = msgspec.field(default_factory=dict)
 
 
@@ -93,9 +94,15 @@ def fold_book(book: Book, recorded: Recorded) -> None:
                 _book_account_fill(book, recorded, fact)
         case BookOpened():
             book.cash, book.opened = fact.cash, True
+            book.executions |= dict.fromkeys(fact.executions, recorded.seq)
+            book.payments |= dict.fromkeys(fact.payments, recorded.seq)
             for seen in fact.holdings:
                 _move(book, recorded, EXTERNAL, "", seen.symbol, seen.quantity, seen.average)
         case CashMoved():
+            if fact.payment_id:
+                if fact.payment_id in book.payments:
+                    return
+                book.payments[fact.payment_id] = recorded.seq
             book.cash += fact.amount
             book.flows += fact.amount
         case LotsCrossed():
@@ -150,9 +157,14 @@ def _book_account_fill(book: Book, recorded: Recorded, fact: AccountFill) -> Non
         _close_if_empty(book, position)
 
 
+def delivery_of(fact: AccountFill) -> str:
+    """What an exercise's option and shares have in common: the broker's id, else LEAN's of this session."""
+    return fact.broker_id or str(fact.lean_id)
+
+
 def _shares_of(book: Book, fact: AccountFill) -> list[tuple[str, int]]:
     """How an execution that no order asked for falls on positions: lots of the other sign, oldest first."""
-    delivered = book.deliveries.get(fact.lean_id)
+    delivered = book.deliveries.get(delivery_of(fact))
     if not is_option(fact.symbol) and delivered and fact.kind in ("assignment", "exercise", "expiry"):
         contracts = sum(abs(quantity) for _, quantity in delivered)
         return [(position_id, fact.quantity * abs(quantity) // contracts) for position_id, quantity in delivered]
@@ -174,7 +186,7 @@ def _shares_of(book: Book, fact: AccountFill) -> list[tuple[str, int]]:
         shares[EXTERNAL] = shares.get(EXTERNAL, 0) + left
     result = list(shares.items())
     if is_option(fact.symbol) and fact.kind in ("assignment", "exercise", "expiry"):
-        book.deliveries[fact.lean_id] = result
+        book.deliveries[delivery_of(fact)] = result
     return result
 
 

@@ -48,6 +48,31 @@ class OpenOrderSeen(msgspec.Struct, frozen=True, array_like=True):
     tag: str
 
 
+class ExecutionSeen(msgspec.Struct, frozen=True, array_like=True):
+    """An execution that the broker tells of when a session begins, under its own lasting id (signed, per share)."""
+
+    execution_id: str
+    kind: ExecutionKind
+    order_id: str
+    leg: int
+    symbol: str
+    quantity: int
+    price: Decimal
+    fee: Decimal
+    settlement: Decimal
+    broker_id: str
+    batch: int
+    message: str
+
+
+class PaymentSeen(msgspec.Struct, frozen=True, array_like=True):
+    """Cash that came in (+) or went out (-), as the broker tells of it when a session begins."""
+
+    payment_id: str
+    amount: Decimal
+    reason: str
+
+
 class TransferCash(Command, frozen=True, tag=True):
     """Backtests: pay in (+) or withdraw (-) dollars."""
 
@@ -68,6 +93,8 @@ class LeanConnected(msgspec.Struct, frozen=True, tag=True):
     account: AccountView
     orders: tuple[OpenOrderSeen, ...]
     placed: tuple[tuple[str, int], ...]
+    executions: tuple[ExecutionSeen, ...] = ()
+    payments: tuple[PaymentSeen, ...] = ()
 
 
 class LeanDisconnected(msgspec.Struct, frozen=True, tag=True):
@@ -126,6 +153,7 @@ class LeanCashMoved(msgspec.Struct, frozen=True, tag=True):
     n: int
     amount: Decimal
     reason: str
+    payment_id: str = ""
 
 
 class LeanNotice(msgspec.Struct, frozen=True, tag=True):
@@ -220,11 +248,13 @@ class SessionClosed(Fact, frozen=True, array_like=True):
 
 
 class BookOpened(Fact, frozen=True, array_like=True):
-    """The first account ever seen: where our own book starts."""
+    """The first account ever seen: where our own book starts. Executions and payments that are in it already."""
 
     KIND: ClassVar[str] = "lean.BookOpened"
     cash: Decimal
     holdings: tuple[HeldSeen, ...]
+    executions: tuple[str, ...] = ()
+    payments: tuple[str, ...] = ()
 
 
 class AccountSeen(Fact, frozen=True, array_like=True):
@@ -254,6 +284,7 @@ class AccountFill(Fact, frozen=True, array_like=True):
     message: str
     exercise_id: str = ""
     settlement: Decimal = Decimal(0)
+    broker_id: str = ""
 
 
 class CashMoved(Fact, frozen=True, array_like=True):
@@ -263,6 +294,7 @@ class CashMoved(Fact, frozen=True, array_like=True):
     origin: Origin
     amount: Decimal
     reason: str
+    payment_id: str = ""
 
 
 class CashWanted(Fact, frozen=True, array_like=True):

@@ -1,26 +1,25 @@
-"""The broker of the embedded market: orders, executions, holdings and cash, changed by records only.
+"""The broker of the embedded market: takes orders, fills, books, assigns, settles, calls margin.
 
-Every change is a record first; folding the records again gives the same broker, which is how a ledger revives it. It
-knows nothing of LEAN's ids, tickets or event numbers: whoever listens (the session) is told what happened.
+Its memory is `books`, changed by records only, which is how a ledger revives it. It knows nothing of LEAN's ids,
+tickets or event numbers: whoever listens (the session) is told what happened.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-import msgspec
-
 from actors.options.contracts import Contract, parse_symbol
+from bridge.paper.books import Books
 from bridge.paper.expiry import assigned_early, settle_expired
 from bridge.paper.fees import lean_fee
 from bridge.paper.fill_model import Fill, FillModel
 from bridge.paper.fills import market_price
 from bridge.paper.floor import Floor, decimal
 from bridge.paper.orders import BrokerLeg, BrokerOrder, Execution, Kind
-from bridge.paper.portfolio import Portfolio
+from bridge.paper.records import Amended, Began, Canceled, CashPaid, Executed, Opened, Placed, Played, Record
 from bridge.paper.unit import unit_middle
 
 #: LEAN looks for a margin call every five minutes.
@@ -28,65 +27,6 @@ _MARGIN_CALL_PERIOD = dt.timedelta(minutes=5)
 
 #: (holdings, price of a symbol, natural price of closing it) -> dollars of margin.
 MarginModel = Callable[[Mapping[str, int], Callable[[str], float], Callable[[str], float]], Decimal]
-
-
-# --- records ----------------------------------------------------------------------------------------------------
-
-
-class Opened(msgspec.Struct, frozen=True, tag=True):
-    """The account's first cash, in dollars."""
-
-    cash: Decimal
-
-
-class Placed(msgspec.Struct, frozen=True, tag=True):
-    """An order came to the broker; 'invalid' as its status: it was refused, for its reason."""
-
-    order: BrokerOrder
-
-
-class Executed(msgspec.Struct, frozen=True, tag=True):
-    """What happened at once."""
-
-    executions: tuple[Execution, ...]
-
-
-class Amended(msgspec.Struct, frozen=True, tag=True):
-    """A working order is another from here on."""
-
-    broker_id: str
-    at: dt.datetime
-    quantity: int
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    leg_limits: list[Decimal] | None
-
-
-class Canceled(msgspec.Struct, frozen=True, tag=True):
-    """What had not filled of an order is gone."""
-
-    broker_id: str
-    at: dt.datetime
-    reason: str = ""
-
-
-class CashPaid(msgspec.Struct, frozen=True, tag=True):
-    """Cash came in (+) or went out (-) without a trade."""
-
-    id: str
-    at: dt.datetime
-    amount: Decimal
-    reason: str
-
-
-class Played(msgspec.Struct, frozen=True, tag=True):
-    """The feed's instants up to this one, counted from 1, were played."""
-
-    number: int
-    at: dt.datetime
-
-
-Record = Opened | Placed | Executed | Amended | Canceled | CashPaid | Played
 
 
 class Listener(Protocol):
@@ -109,7 +49,7 @@ class Listener(Protocol):
         ...
 
 
-class Broker:
+class Broker(Books):
     """Takes orders, fills them on the floor by its model, books, assigns, settles, calls margin.
 
     `pinned` is the feed's set of symbols that must stay listed: held, or with an order. With `ledger`, each record is
@@ -125,19 +65,13 @@ class Broker:
         *,
         ledger: Callable[[Record], None] | None = None,
     ) -> None:
+        super().__init__()
         self.floor = floor
         self.model = model
         self.listener: Listener | None = None
-        self.portfolio = Portfolio(Decimal(0))
-        self.orders: dict[str, BrokerOrder] = {}
-        self.working: dict[str, BrokerOrder] = {}
-        self.executions: list[Execution] = []
-        self.payments: list[CashPaid] = []
-        self.played = 0
         self._margin = margin
         self._pinned = pinned
         self._ledger = ledger
-        self._last_id = self.last_batch = 0
         self._margin_check: dt.datetime | None = None
         self._assignment_hour: dt.datetime | None = None
 
@@ -146,58 +80,34 @@ class Broker:
         """Whether its ids outlive this process."""
         return self._ledger is not None
 
-    # --- the fold ---------------------------------------------------------------------------------------------
+    # --- what changes it ----------------------------------------------------------------------------------------
 
-    def fold(self, record: Record) -> None:
-        """Apply a record that is in the ledger already."""
+    def revive(self, records: Iterable[Record]) -> None:
+        """Be the broker that these records, from a ledger, made."""
+        for record in records:
+            self.fold(record)
+        self._pinned.clear()
+        self._pinned.update(self.portfolio.holdings)
+        self._pinned.update(leg.symbol for order in self.working.values() for leg in order.legs)
+
+    def _record(self, record: Record) -> None:
+        if self._ledger is not None:
+            self._ledger(record)
+        self.fold(record)
         match record:
-            case Opened(cash=cash):
-                self.portfolio.cash = cash
-            case Placed(order=order):
-                self._last_id = max(self._last_id, int(order.broker_id[1:]))
-                self.orders[order.broker_id] = order
-                if order.working:
-                    self.working[order.broker_id] = order
-                    self._pinned.update(leg.symbol for leg in order.legs)
             case Executed(executions=executions):
-                for execution in executions:
-                    self._book(execution)
-                self.executions += executions
-            case Amended():
-                order = self.orders[record.broker_id]
-                order.quantity, order.limit_price = record.quantity, record.limit_price
-                order.stop_price, order.leg_limits = record.stop_price, record.leg_limits
-                order.changed_at = record.at
-                if order.complete:
-                    self._end(order, "filled")
-            case Canceled():
-                order = self.orders[record.broker_id]
-                order.reason = record.reason
-                self._end(order, "canceled")
-            case CashPaid(amount=amount):
-                self.portfolio.cash += amount
-                self.payments.append(record)
-            case Played(number=number):
-                self.played = number
-
-    def _book(self, execution: Execution) -> None:
-        self._last_id = max(self._last_id, int(execution.broker_id[1:]))
-        self.last_batch = max(self.last_batch, execution.batch)
-        self.portfolio.fill(
-            execution.symbol, execution.quantity, execution.price, execution.fee, execution.settlement
-        )  # fmt: skip
-        order = self.orders.get(execution.broker_id)
-        if order is not None and execution.leg >= 0:
-            order.legs[execution.leg].filled += execution.quantity
-            if order.complete and order.working:
-                self._end(order, "filled")
-        self._pin(execution.symbol)
-
-    def _end(self, order: BrokerOrder, status: str) -> None:
-        order.status = status  # type: ignore[assignment]
-        self.working.pop(order.broker_id, None)
-        for leg in order.legs:
-            self._pin(leg.symbol)
+                symbols = [each.symbol for each in executions]
+                symbols += [
+                    leg.symbol for each in executions if each.leg >= 0 for leg in self.orders[each.broker_id].legs
+                ]
+            case Placed(order=order):
+                symbols = [leg.symbol for leg in order.legs]
+            case Amended(broker_id=broker_id) | Canceled(broker_id=broker_id):
+                symbols = [leg.symbol for leg in self.orders[broker_id].legs]
+            case _:
+                return
+        for symbol in symbols:
+            self._pin(symbol)
 
     def _pin(self, symbol: str) -> None:
         if self.portfolio.quantity(symbol) or any(
@@ -206,11 +116,6 @@ class Broker:
             self._pinned.add(symbol)
         else:
             self._pinned.discard(symbol)
-
-    def _record(self, record: Record) -> None:
-        if self._ledger is not None:
-            self._ledger(record)
-        self.fold(record)
 
     # --- what clients ask -------------------------------------------------------------------------------------
 
@@ -257,9 +162,11 @@ class Broker:
         if late:
             self._fill(order, crossed)
 
-    def pay(self, amount: Decimal, reason: str) -> None:
-        """Move cash in (+) or out (-)."""
-        self._record(CashPaid(f"c{len(self.payments) + 1}", self.floor.now, amount, reason))
+    def pay(self, amount: Decimal, reason: str) -> str:
+        """Move cash in (+) or out (-); the payment's id where this broker has ids that last."""
+        payment_id = f"c{len(self.payments) + 1}" if self.durable else ""
+        self._record(CashPaid(payment_id, self.floor.now, amount, reason))
+        return payment_id
 
     def exercise(self, contract: Contract, quantity: int, order_id: str, tag: str) -> None:
         """Exercise `quantity` long contracts."""
@@ -284,6 +191,10 @@ class Broker:
         if minute and (self._margin_check is None or now >= self._margin_check):
             self._margin_check = now + _MARGIN_CALL_PERIOD
         self._assignment_hour = now.replace(minute=0, second=0, microsecond=0)
+
+    def begin(self, session: str) -> None:
+        """A client's session of this name begins."""
+        self._record(Began(session, self.floor.now))
 
     def has_played(self, number: int) -> None:
         """The feed's instant of this number is done."""
@@ -338,7 +249,7 @@ class Broker:
     # --- parts ------------------------------------------------------------------------------------------------
 
     def _next_id(self) -> str:
-        return f"b{self._last_id + 1}"
+        return f"b{self.last_id + 1}"
 
     def _execution_id(self, offset: int = 0) -> str:
         return f"x{len(self.executions) + 1 + offset}" if self._ledger is not None else ""

@@ -17,6 +17,8 @@ from bridge.paper.broker import Broker, MarginModel
 from bridge.paper.data import MarketHours
 from bridge.paper.fill_model import FillModel, LeanFills
 from bridge.paper.floor import Floor, tick
+from bridge.paper.ledger import Ledger
+from bridge.paper.orders import Execution
 from bridge.paper.session import Session
 
 __all__ = ["MarginModel", "Market", "Source"]
@@ -36,8 +38,17 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Instant]: ...
 
 
+#: How far back a new session is told what was executed.
+_TOLD_BACK = dt.timedelta(days=7)
+
+
 class Market:
-    """Plays a feed. `next()` goes to the next step, `settle()` runs a round of commands inside the present one."""
+    """Plays a feed. `next()` goes to the next step, `settle()` runs a round of commands inside the present one.
+
+    With a ledger, all that these do is on disk before they return, and a market made over a ledger goes on at the
+    instant where the last one stopped, as a new session of LEAN's that has read the broker (`resumed`); `cash` counts
+    for a new ledger only. Raises LedgerError where it can't be written: then the market is at its end.
+    """
 
     def __init__(
         self,
@@ -47,17 +58,26 @@ class Market:
         cash: Decimal,
         margin: MarginModel,
         initial: MarginModel,
-        session: str = "1",
+        session: str = "",
         rounds: int = 1000,
         fills: FillModel | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._feed = feed
         self._instants: Iterator[Instant] = iter(feed)
         self._limit = rounds
+        self._ledger = ledger
         self.floor = Floor(hours)
-        self.broker = Broker(self.floor, fills or LeanFills(), margin, feed.pinned)
-        self.broker.open(cash)
-        self.session = Session(session, self.broker, self.floor, margin, initial)
+        append = None if ledger is None else ledger.append
+        self.broker = Broker(self.floor, fills or LeanFills(), margin, feed.pinned, ledger=append)
+        if ledger is not None and ledger.records:
+            self.broker.revive(ledger.records)
+        else:
+            self.broker.open(cash)
+        #: Whether it goes on where another one stopped.
+        self.resumed = self.broker.played > 0
+        self._played = 0
+        self.session = Session(session or str(self.broker.sessions + 1), self.broker, self.floor, margin, initial)
         self._numbers: dict[str, int] = {}
         self._listed = 0
         self._step = 0
@@ -73,18 +93,59 @@ class Market:
         connection, with its working orders and what it was asked."""
         fresh = not self._begun
         if fresh:
-            self._begun = True
-            self._pending = next(self._instants)
-            self.floor.now = self._pending.at
+            self._begin()
         session = self.session
+        told = fresh and self.broker.durable
+        since = self.floor.now - _TOLD_BACK
         return protocol.Hello(
             protocol.VERSION, session.name, mode, "paper", fresh, self.floor.now, session.account(),
             session.open_orders(), tuple(session.asked.items()), session.last_event,
+            tuple(_told(each) for each in self.broker.executions if each.at >= since) if told else (),
+            tuple(
+                protocol.BrokerPayment(each.id, each.at, each.amount, each.reason)
+                for each in self.broker.payments
+                if each.at >= since
+            )
+            if told
+            else (),
         )  # fmt: skip
 
     def listed(self) -> tuple[str, ...]:
         """Symbols that are listed now, in the order in which they joined."""
         return tuple(self._numbers)
+
+    def _begin(self) -> None:
+        self._begun = True
+        if self.resumed:
+            self._pass_by(self.broker.played)
+        else:
+            self._pending = next(self._instants)
+            self.floor.now = self._pending.at
+        self.broker.begin(self.session.name)
+        self._commit()
+
+    def _pass_by(self, count: int) -> None:
+        """Go through instants that were played before: prices and listings move, the broker does not act."""
+        pinned = set(self._feed.pinned)
+        self._feed.pinned.update(leg.symbol for order in self.broker.orders.values() for leg in order.legs)
+        self._feed.pinned.update(each.symbol for each in self.broker.executions)
+        for _ in range(count):
+            instant = next(self._instants)
+            self.floor.now = instant.at
+            self._listing(instant)
+            if instant.kind == "midnight":
+                for symbol in [each for each in self._numbers if is_option(each)]:
+                    if self.floor.midnight_of(symbol, instant.at) and self.floor.expired(symbol, instant.at):
+                        del self._numbers[symbol]
+            else:
+                self.floor.minute(instant)
+            self.broker.pass_by(instant.kind == "bars")
+        self._feed.pinned.intersection_update(pinned)
+        self._played = self._step = count
+
+    def _commit(self) -> None:
+        if self._ledger is not None:
+            self._ledger.commit()
 
     def heartbeat(self) -> protocol.Heartbeat:
         """Alive between steps, and the feed too for what is open."""
@@ -105,6 +166,11 @@ class Market:
 
     def next(self) -> list[protocol.Frame]:
         """Frames up to the next step: the end of the present one (cancels, amends), listings, the step, or the end."""
+        frames = self._next()
+        self._commit()
+        return frames
+
+    def _next(self) -> list[protocol.Frame]:
         frames: list[protocol.Frame] = []
         self.session.end_of_step()
         if self.session.quit is not None and not self._ended:
@@ -123,12 +189,14 @@ class Market:
                 frames.append(listing)
             if instant.kind == "midnight":
                 self._midnight(instant)
+                self._has_played()
                 if not self.session.has_events:
                     continue
                 frames.append(self._frame({}, instant))
                 return frames
             self.floor.minute(instant)
             self.broker.minute()
+            self._has_played()
             frames.append(self._frame(dict.fromkeys((*instant.updates, *instant.open_interest)), instant))
             return frames
         raise StopIteration("the run is over")
@@ -146,8 +214,14 @@ class Market:
         self._rounds -= 1
         for command in done.commands:
             self.session.run(command)
+        self._commit()
         events, account = self.session.take_events(), self.session.account_if_touched()
         return protocol.Settle(self._step, self.floor.now, self._rounds, events, account)
+
+    def _has_played(self) -> None:
+        self._played += 1
+        if self.broker.durable:
+            self.broker.has_played(self._played)
 
     # --- a step -----------------------------------------------------------------------------------------------
 
@@ -236,6 +310,15 @@ class Market:
             if self._numbers.pop(symbol, None) is not None:
                 self.session.event(protocol.Delisted, symbol, False)
             self.broker.delist(symbol)
+
+
+def _told(execution: Execution) -> protocol.BrokerExecution:
+    ours = execution.kind in ("order", "exercise")
+    return protocol.BrokerExecution(
+        execution.id, execution.at, execution.kind, execution.order_id if ours else "",
+        execution.leg if execution.kind == "order" else -1, execution.symbol, execution.quantity, execution.price,
+        execution.fee, execution.settlement, execution.broker_id, execution.batch, execution.message, execution.tag,
+    )  # fmt: skip
 
 
 def _last_day(symbol: str) -> dt.date:

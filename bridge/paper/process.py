@@ -26,11 +26,10 @@ def play_lock_step(market: Market, connect: Callable[[], Connection], patience: 
     run goes on at the same instant. Raises BridgeGone where it stays away, BridgeRefused where it will not have us.
     """
     log = EventLog()
-    connection = connect()
+    connection, _ = _again(market, connect, patience)
     try:
-        connection.shake_hands(market.hello())
         # What must be told before the market may go on.
-        frames = market.next()
+        frames = market.everything(()) if market.resumed else market.next()
         _keep(log, frames)
         while True:
             try:

@@ -270,10 +270,10 @@ class Session:
             case protocol.QueryOrder():
                 self._query(command)
             case protocol.MoveCash():
-                self.broker.pay(command.amount, command.reason)
+                payment_id = self.broker.pay(command.amount, command.reason)
                 self.portfolio.cash += command.amount
                 self._touched = True
-                self.event(protocol.CashMoved, command.amount, command.reason)
+                self.event(protocol.CashMoved, command.amount, command.reason, payment_id)
             case protocol.Subscribe() | protocol.Plot():
                 pass  # what this market plays was settled when it was made, and it draws nothing
             case protocol.Quit(reason=reason):

@@ -38,6 +38,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--export", type=Path, metavar="DIR", help="play nothing: write the seed's dates there as a LEAN data folder"
     )
+    parser.add_argument(
+        "--ledger", type=Path, metavar="FILE",
+        help="the broker's memory on disk: orders, executions, cash outlive this process (see 'callboard ledger')",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -45,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """0: the run is over; 1: failed; 3: no daemon; 4: the daemon refused us."""
     from actors.options.lean_margin import lean_initial_margin, lean_margin_used
     from bridge.client import BridgeGone, BridgeRefused, Connection
-    from bridge.paper import Market
+    from bridge.paper import Ledger, LedgerError, Market
     from bridge.paper.process import LiveMarket, play_lock_step
     from daemon.source import SourceError
 
@@ -67,11 +71,18 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 1
-    session = "1" if args.speed == 0 else uuid.uuid4().hex[:12]
-    market = Market(
-        feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session,
-        fills=fills.model(),
-    )  # fmt: skip
+    session = "" if args.speed == 0 else uuid.uuid4().hex[:12]
+    try:
+        ledger = None if args.ledger is None else Ledger(args.ledger)
+        market = Market(
+            feed, hours, cash=args.cash, margin=lean_margin_used, initial=lean_initial_margin, session=session,
+            ledger=ledger, fills=fills.model(),
+        )  # fmt: skip
+    except LedgerError as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 1
+    if market.resumed:
+        notice("resumed", f"session {market.session.name}, {len(market.broker.working)} orders work")
     notice("market", fills.words())
 
     def connect() -> Connection:
@@ -93,6 +104,9 @@ def run(args: argparse.Namespace) -> int:
     except BridgeGone as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 3
+    except LedgerError as error:
+        print(f"callboard market: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

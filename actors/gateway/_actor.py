@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from actors.gateway._opening import again, columns, compare, missed, settled
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import HARD_STOP, NO_ENTRY, BreakerRaised, BreakerReset
 from actors.messages.common import Origin
@@ -26,7 +26,6 @@ from actors.messages.lean import (
     Cancel,
     CashMoved,
     CashWanted,
-    Column,
     EventSeen,
     EventUnreadable,
     ExerciseWord,
@@ -96,8 +95,12 @@ class GatewayState(msgspec.Struct):
     differs_since: dt.datetime | None = None
     differences: tuple[str, ...] = ()
     deadlines: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
-    #: Orders with a cancel or an amend under way when the session began.
+    #: Orders that were at the market when the session began, by their attempt then.
+    before: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Those of them with a cancel or an amend under way.
     asked_before: tuple[str, ...] = ()
+    #: Whether the session was here before.
+    same: bool = False
 
 
 class Gateway(CoreActor[GatewayState]):
@@ -114,7 +117,7 @@ class Gateway(CoreActor[GatewayState]):
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
         BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseReturned,
     )  # fmt: skip
-    reacts = (OrderApproved, AmendApproved, ExerciseRequested)
+    reacts = (OrderApproved, AmendApproved, ExerciseRequested, SessionOpened)
     releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted, SessionOpened)
 
     def __init__(self, rules: DeskRules) -> None:
@@ -137,7 +140,8 @@ class Gateway(CoreActor[GatewayState]):
             state.seen = max(state.seen, origin.n)
         match fact:
             case SessionOpened(number=number, session=session, mode=mode):
-                if number != state.session:
+                state.same = number == state.session
+                if not state.same:
                     state.seen = 0
                 state.session, state.session_name, state.mode = number, session, mode
                 state.connected = True
@@ -145,6 +149,7 @@ class Gateway(CoreActor[GatewayState]):
                 state.asked_before = tuple(
                     order.order_id for order in live if order.state == "pending_cancel" or order.amend == "sent"
                 )
+                state.before = {order.order_id: order.attempt for order in live if order.at_market}
             case SessionClosed():
                 state.connected = False
             case BreakerRaised(level=level):
@@ -181,6 +186,8 @@ class Gateway(CoreActor[GatewayState]):
             case Recorded(fact=ExerciseRequested() as wanted):
                 sent = ExerciseSent(wanted.exercise_id, wanted.symbol, wanted.quantity, state.session, wanted.tag)
                 return Decision((Write("orders", sent),))
+            case Recorded(fact=SessionOpened() as opened):
+                return Decision(self._opened(state, opened))
             case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanNotice(n=n) if 0 < n <= state.seen:
                 return Decision()  # told again after a reconnect: its facts are in the journal
             case LeanOrderEvent():
@@ -189,8 +196,12 @@ class Gateway(CoreActor[GatewayState]):
                 return Decision(self._returned(state, message))
             case LeanAccount():
                 return Decision(self._account(state, message.account, now))
-            case LeanCashMoved(n=n, amount=amount, reason=reason):
-                return Decision((Write(STREAM, CashMoved(Origin(state.session, n), amount, reason)),))
+            case LeanCashMoved(payment_id=payment_id) if payment_id and payment_id in state.book.payments:
+                seen = EventSeen(Origin(state.session, message.n), "payment seen before", "", payment_id)
+                return Decision((Write(STREAM, seen),))
+            case LeanCashMoved(n=n):
+                moved = CashMoved(Origin(state.session, n), message.amount, message.reason, message.payment_id)
+                return Decision((Write(STREAM, moved),))
             case LeanNotice(n=n, what=what, symbol=symbol, text=text):
                 seen = EventSeen(Origin(state.session, n), what, "", f"{symbol} {text}".strip())
                 return Decision((Write(STREAM, seen),))
@@ -363,6 +374,7 @@ class Gateway(CoreActor[GatewayState]):
         fact = AccountFill(
             origin, kind, event.symbol, event.fill_quantity, event.fill_price, event.fee, event.execution_id,
             event.lean_id, event.batch, event.message, exercise_id, event.settlement,
+            event.broker_ids[0] if event.broker_ids else "",
         )  # fmt: skip
         return (Write("account", fact),)
 
@@ -396,6 +408,8 @@ class Gateway(CoreActor[GatewayState]):
                 proposal = CancelRefused(order_id, origin, why)
             case "query" if order.state == "unknown" and returned.known_here:
                 proposal = self._proved(order, returned, origin)
+        if isinstance(proposal, UnknownSettled) and allowed(order, proposal):
+            return tuple(settled(order, proposal))
         return (seen,) if proposal is None else self._checked(order, Write(stream, proposal), origin)
 
     def _proved(self, order: Order, returned: LeanReturned, origin: Origin) -> OrderFact | None:
@@ -433,15 +447,26 @@ class Gateway(CoreActor[GatewayState]):
             hello.orders,
         )
         writes = [Write("session", opened)]
-        if not state.book.opened:
-            writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings)))
-        listed = {order.order_id for order in hello.orders}
-        for order in state.table.live.values():
-            gone = not same and order.at_market and order.order_id not in listed
-            if order.state == "sent" or gone or (order.state == "unknown" and order.at_market):
-                what = "the connection was lost" if same else "lean began a new session"
-                reason = order.reason if order.state == "unknown" else f"{what} before an outcome was known"
-                writes.append(Write(order_stream(order.order_id), OrderUnknown(order.order_id, reason)))
+        if state.book.opened:
+            writes += missed(state.book, state.table, hello, number, STREAM)
+        else:
+            told = (seen.execution_id for seen in hello.executions), (paid.payment_id for paid in hello.payments)
+            writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings, *map(tuple, told))))
+        return tuple(writes)
+
+    def _opened(self, state: GatewayState, opened: SessionOpened) -> tuple[Write, ...]:
+        """After what was missed is booked: what became of the orders that were at the market, and the columns."""
+        if opened.number != state.session or not state.connected:
+            return ()
+        writes: list[Write] = []
+        for order_id, attempt in state.before.items():
+            order = state.table.orders[order_id]
+            if order.at_market and order.attempt == attempt:
+                writes += again(order, opened, same=state.same)
+        if opened.fresh_from_broker:
+            told = columns(state.book, opened.account, broker=True)
+            if (told.agree, told.differences) != (state.agrees, state.differences):
+                writes.append(Write(STREAM, told))
         return tuple(writes)
 
     def _overdue(self, state: GatewayState, order_id: str) -> tuple[Write, ...]:
@@ -464,21 +489,5 @@ class Gateway(CoreActor[GatewayState]):
                 return tuple(writes)
         if agree == state.agrees and differences == state.differences:
             return tuple(writes)
-        ours = Column("ours", 0.0, state.book.cash, tuple(sorted(state.book.holdings.items())))
-        held = tuple((seen.symbol, seen.quantity) for seen in account.holdings)
-        lean = Column("lean", 0.0, account.cash, held)
-        writes.append(Write(STREAM, Reconciled(agree, ours, lean, None, differences)))
+        writes.append(Write(STREAM, columns(state.book, account, broker=False)))
         return tuple(writes)
-
-
-def compare(book: Book, account: AccountView) -> tuple[str, ...]:
-    """What differs between our book and LEAN's account: cash beyond half a cent, and any quantity."""
-    differences: list[str] = []
-    if abs(book.cash - account.cash) > Decimal("0.005"):
-        differences.append(f"cash: ours {book.cash}, lean {account.cash}")
-    theirs = {seen.symbol: seen.quantity for seen in account.holdings}
-    for symbol in sorted({**book.holdings, **theirs}):
-        ours, lean = book.holdings.get(symbol, 0), theirs.get(symbol, 0)
-        if ours != lean:
-            differences.append(f"{symbol.strip()}: ours {ours}, lean {lean}")
-    return tuple(differences)
