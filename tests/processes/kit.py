@@ -57,6 +57,15 @@ class Process:
         self._popen.send_signal(signal.SIGTERM)
         return self.end(10.0)
 
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._popen.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._popen.poll() is not None
+
     def kill(self) -> None:
         """kill -9. Nothing where it ended already."""
         self._popen.kill()
@@ -78,19 +87,21 @@ def named(symbols: Iterator[str]) -> Sequence[str]:
 SCRIPT = DATA / "demo.jsonl"
 
 
-def scripted_daemon(folder: Path, name: str = "run") -> Process:
-    """A daemon for one lock-step day with the demo's script; its journal and bridge lie in the folder. Ready."""
+def scripted_daemon(folder: Path, name: str = "run", script: Path = SCRIPT) -> Process:
+    """A daemon for one lock-step day with a script; its journal and bridge lie in the folder. Ready."""
     daemon = Process(
         folder, name, "run", "--journal", str(folder / "journal"), "--bridge", str(folder / "bridge"), "--clock",
-        "market", "--risk", "lean", "--script", str(SCRIPT), "--once",
+        "market", "--risk", "lean", "--script", str(script), "--once",
     )  # fmt: skip
     daemon.wait_for("ready")
     return daemon
 
 
-def scripted_market(folder: Path, bridge: str = "bridge", patience: int = 0) -> Process:
+def scripted_market(
+    folder: Path, bridge: str = "bridge", patience: int = 0, script: Path = SCRIPT, *more: str
+) -> Process:
     """The market of that day, at a bridge in the folder."""
     return Process(
         folder, "market", "market", "--bridge", str(folder / bridge), "--data", str(DATA / "lean"), *CHAIN, *DAY,
-        *named(orders_of(SCRIPT)), "--patience", str(patience),
+        *named(orders_of(script)), "--patience", str(patience), *more,
     )  # fmt: skip
