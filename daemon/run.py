@@ -59,8 +59,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
     market's time runs, and stretches the deadlines that wait for answers. `rules` are the desk's own where `risk` is
-    'default'. `once` ends with the first session.
-    Without `signals` SIGTERM and SIGINT are the caller's to answer.
+    'default'. `once` ends with the first session. Without `signals` SIGTERM and SIGINT are the caller's to answer.
+    `on_hangup` is asked at SIGHUP whether to end, so that the caller may begin anew with other settings.
     """
 
     journal: Path
@@ -75,6 +75,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     api_settings: ApiSettings = ApiSettings()
     tokens: Tokens | None = None
     signals: bool = True
+    on_hangup: Callable[[], bool] = lambda: False
 
 
 class BridgePort(Driver):
@@ -211,7 +212,7 @@ async def _serve(
     tree = Supervisor("callboard", children, on_change=changed)
     async with trio.open_nursery() as nursery:
         if request.signals:
-            nursery.start_soon(_stop_on_signal, tree)
+            nursery.start_soon(_stop_on_signal, tree, request.on_hangup)
         nursery.start_soon(_stop_with, tree, status)
         nursery.start_soon(_stop_when_core_ends, tree, port)
         if request.once:
@@ -233,9 +234,11 @@ async def _say_ready(ready: Status, status: Status, port: BridgePort, notice: No
     status.started()
 
 
-async def _stop_on_signal(tree: Supervisor) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
+async def _stop_on_signal(tree: Supervisor, on_hangup: Callable[[], bool]) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP and not on_hangup():
+                continue
             sd_notify("STOPPING=1")
             arm_watchdog(STOP_SECONDS)
             tree.stop()

@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from daemon.cli import CONFIGURATION, notice
 from daemon.cli.config import add_settings_arguments, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from config.settings import Settings
     from daemon.api import ApiSettings
     from daemon.run import RunRequest
@@ -34,22 +38,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--script", type=Path, metavar="FILE", help="lock-step: JSON lines, what is done and when")
     parser.add_argument("--once", action="store_true", help="end with the first session")
     parser.add_argument(
-        "--api", metavar="HOST:PORT", help="serve the control API there; needs CALLBOARD_AUTH_TOKEN (port 0: any)"
+        "--api", metavar="HOST:PORT", help="serve the control API there (order_queue_api.host and .port; port 0: any)"
     )
+    parser.add_argument("--no-api", action="store_true", help="serve none (order_queue_api.enabled)")
     parser.add_argument("--dead-man", metavar="S", help="seconds LEAN bears without us (bridge.dead_man)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0: ended as asked; 1: failed; 78: what was given can't be used."""
-    import trio
-
-    from actors.runtime import CoreFailed, JournalError, TooManyRestarts
-    from daemon.driver import SafetyFailed
-    from daemon.logs import Logs
-    from daemon.replay.script import ScriptError
-    from daemon.run import run_daemon
-
     for flag, key in _FLAGS.items():
         if getattr(args, flag) is not None:
             args.set.append(f"{key}={getattr(args, flag)}")
@@ -59,6 +56,23 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"callboard run: {error}", file=sys.stderr)
         return CONFIGURATION
+    while True:
+        reload = _Reload(args, settings)
+        code = _run_once(msgspec.structs.replace(request, on_hangup=reload.wanted), settings, reload)
+        if reload.settings is None or code:
+            return code
+        settings, request = reload.settings, _request(args, reload.settings)
+
+
+def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
+    import trio
+
+    from actors.runtime import CoreFailed, JournalError, TooManyRestarts
+    from daemon.driver import SafetyFailed
+    from daemon.logs import Logs
+    from daemon.replay.script import ScriptError
+    from daemon.run import run_daemon
+
     process = settings.daemon
     logs = Logs(
         Path(process.log_directory) if process.log_directory else None, level=process.log_level,
@@ -71,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if process.log_console == "notices":
             notice(event, text)
 
+    reload.told = told
     try:
         trio.run(run_daemon, request, told, None, logs.add)
     except (JournalError, CoreFailed, SafetyFailed, TooManyRestarts, ScriptError, OSError) as error:
@@ -80,6 +95,38 @@ def run(args: argparse.Namespace) -> int:
         logs.close()
     return 0
 
+
+class _Reload:
+    """At SIGHUP: reads the settings again, and takes them where every change is tighter than what is in force."""
+
+    def __init__(self, args: argparse.Namespace, before: Settings) -> None:
+        self._args, self._before = args, before
+        self.settings: Settings | None = None
+        self.told: Callable[[str, str], None] = notice
+
+    def wanted(self) -> bool:
+        """Whether to end and begin anew with `settings`; what is refused is told."""
+        from config.changes import changes
+
+        try:
+            after = settings_of(self._args).settings
+            _request(self._args, after)
+        except (ValueError, OSError) as error:
+            self.told("reload refused", str(error))
+            return False
+        found = changes(self._before, after)
+        refused = [each for each in found if each.way != "tighter"]
+        for each in refused:
+            self.told("reload refused", f"{each.key} from {each.before} to {each.after} is {_WAYS[each.way]}")
+        if not refused:
+            self.told("reload", ", ".join(f"{each.key} {each.before} -> {each.after}" for each in found) or "no change")
+        if refused or not found:
+            return False
+        self.settings = after
+        return True
+
+
+_WAYS = {"looser": "looser: that needs a restart", "other": "neither tighter nor looser: that needs a restart"}
 
 #: Flags that are settings under a shorter name.
 _FLAGS = {
@@ -102,9 +149,12 @@ def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     secret = secret_of("CALLBOARD_BRIDGE_SECRET", wire.secret_file, "bridge_secret").encode()
     if tcp is not None and len(secret) < 16:
         raise ValueError("CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP")
-    api = None if args.api is None else tcp_address(args.api)
-    if args.api is not None and api is None:
+    served = settings.order_queue_api
+    api = (served.host, served.port) if args.api is None else tcp_address(args.api)
+    if api is None:
         raise ValueError(f"{args.api!r} is not host:port")
+    if args.no_api or (args.api is None and not served.enabled):
+        api = None
     bridge = BridgeSettings(
         unix=Path(wire.address) if tcp is None else None, tcp=tcp, secret=secret,
         dead_man_seconds=wire.dead_man.total_seconds(), handshake_seconds=wire.handshake.total_seconds(),

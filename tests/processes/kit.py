@@ -22,6 +22,8 @@ class Process:
 
     def __init__(self, folder: Path, name: str, *arguments: str, secret: str = "", **more: str) -> None:
         self._errors = folder / f"{name}.{time.monotonic_ns()}.err"
+        if arguments[0] == "run" and "--api" not in arguments:
+            arguments = (*arguments, "--no-api")
         environment = {**os.environ, "CALLBOARD_BRIDGE_SECRET": secret, **more}
         with self._errors.open("w") as errors:
             self._popen = subprocess.Popen([*CALLBOARD, *arguments], stderr=errors, env=environment)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from daemon.cli.run import secret_of
+from tests.processes.kit import Process
 
 
 def callboard(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -89,3 +92,30 @@ def test_a_secret_comes_from_the_environment_else_its_file_else_the_service_mana
     assert secret_of("A_SECRET", str(own), "given") == "from a file"
     monkeypatch.setenv("A_SECRET", "from the environment")
     assert secret_of("A_SECRET", str(own), "given") == "from the environment"
+
+
+def test_a_hangup_takes_what_is_tighter_and_refuses_the_rest(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[risk]\ndaily_loss = "3 %"\n')
+    daemon = Process(
+        tmp_path, "run", "run", "--journal", str(tmp_path / "j"), "--bridge", str(tmp_path / "b"), "--config", str(mine)
+    )
+    try:
+        daemon.wait_for("ready: ")
+        mine.write_text('[risk]\ndaily_loss = "4 %"\n')
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("reload refused: risk.daily_loss from 3% to 4% is looser: that needs a restart")
+        mine.write_text('[risk]\ndaly_loss = "2 %"\n')
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("nearest is risk.daily_loss")
+        assert daemon.said.count("ready: ") == 1
+        mine.write_text('[risk]\ndaily_loss = "2 %"\n')
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("reload: risk.daily_loss 3% -> 2%")
+        until = time.monotonic() + 30
+        while daemon.said.count("ready: ") < 2:
+            assert time.monotonic() < until, daemon.said
+            time.sleep(0.02)
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
