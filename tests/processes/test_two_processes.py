@@ -50,11 +50,11 @@ def test_over_tcp_the_secret_is_asked_for(tmp_path: Path) -> None:
 
 def test_live_at_a_speed_survives_the_daemons_death_and_ends_when_asked(tmp_path: Path) -> None:
     bridge, journal = str(tmp_path / "bridge"), tmp_path / "journal"
-    run = ("run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--speed", "1500")
+    run = ("run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--speed", "400")
     daemon = Process(tmp_path, "run", *run)
     daemon.wait_for("ready")
     market = Process(
-        tmp_path, "market", "market", "--bridge", bridge, "--data", str(DATA / "lean"), *CHAIN, *DAY, "--speed", "1500"
+        tmp_path, "market", "market", "--bridge", bridge, "--data", str(DATA / "lean"), *CHAIN, *DAY, "--speed", "400"
     )
     for _ in range(3):
         daemon.wait_for("connected: session")
