@@ -10,7 +10,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
+from actors.options.contracts import is_option
 from bridge import protocol
 from bridge.paper import Market
 from bridge.paper.session import Ticket
@@ -20,7 +22,6 @@ from tests.lean_double.names import (
     CashAmount,
     Delisting,
     DelistingType,
-    GroupOrderManager,
     LeanDictionary,
     Leg,
     OrderEvent,
@@ -44,6 +45,8 @@ _STATUS = {
     "filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED, "invalid": OrderStatus.INVALID,
     "cancel_pending": OrderStatus.CANCEL_PENDING, "update_submitted": OrderStatus.UPDATE_SUBMITTED,
 }  # fmt: skip
+
+_NEW_YORK = ZoneInfo("America/New_York")
 
 #: (underlyings, chains, symbols, first, last, cash) -> the market that LEAN would play.
 MakeMarket = Callable[..., Market]
@@ -79,6 +82,7 @@ class Engine:
         self._returned: list[protocol.CallReturned] = []
         self._delistings: list[Delisting] = []
         self._calls = self._groups = 0
+        self._fired = dt.datetime(1998, 1, 1)
         self._fills: dict[int, list[tuple[float, float]]] = {}
 
     @property
@@ -109,17 +113,33 @@ class Engine:
 
     # --- a backtest -------------------------------------------------------------------------------------------
 
+    def _scheduled(self, until: dt.datetime) -> None:
+        """Fire what is due up to this instant, each at its own time."""
+        date = self._fired.date() - dt.timedelta(days=1)
+        due: list[tuple[dt.datetime, Callable[[], None]]] = []
+        while date <= until.date() and self.algorithm.schedule.rules:
+            for rule, callback in self.algorithm.schedule.rules:
+                due += [(at, callback) for at in rule.times(date) if self._fired < at <= until]
+            date += dt.timedelta(days=1)
+        for at, callback in sorted(due, key=lambda each: each[0]):
+            self._now = at
+            callback()
+        self._fired = until
+
     def backtest(self, kind: type[Any]) -> None:
         """Play a run to its end, all on this thread."""
         algorithm = self.attach(kind)
+        self._fired = self.now - dt.timedelta(microseconds=1)
         algorithm.on_warmup_finished()
         while True:
             for frame in self.market.next():
+                if isinstance(frame, protocol.Step | protocol.Goodbye):
+                    self._scheduled(frame.at.replace(tzinfo=None))
                 match frame:
                     case protocol.Listing():
                         algorithm.on_securities_changed(self.changes(frame))
-                    case protocol.Step():
-                        self.step()
+                    case protocol.Step(open=trading):
+                        self.step(bool(trading))
                     case protocol.Goodbye():
                         self._now = frame.at.replace(tzinfo=None)
                         algorithm.on_end_of_algorithm()
@@ -127,14 +147,14 @@ class Engine:
                     case _:
                         pass  # events of the step's end, told as they happened
 
-    def step(self) -> None:
+    def step(self, trading: bool) -> None:
         """A slice: what left the market first, then the data."""
         self._now = self.market.floor.now.replace(tzinfo=None)
         if self._delistings:
             told, self._delistings = self._delistings, []
             self.algorithm.on_delistings(LeanDictionary({each.symbol: each for each in told}))
         self.depth += 1
-        self.algorithm.on_data(slice_of(self.market, self.now))
+        self.algorithm.on_data(slice_of(self.market, self.now, trading))
         self.depth -= 1
 
     def changes(self, listing: protocol.Listing) -> SecurityChanges:
@@ -189,7 +209,7 @@ class Engine:
             event.lean_id, event.event_id, Symbol(event.symbol), event.at.replace(tzinfo=None), _STATUS[event.status],
             OrderFee(CashAmount(float(event.fee), "USD" if event.fill_quantity and event.fee else "QCC")),
             float(event.fill_price), float(event.fill_quantity), float(event.quantity), event.message,
-            event.kind == "assignment", event.in_the_money, order.limit_price,
+            event.kind == "assignment" and is_option(event.symbol), event.in_the_money, order.limit_price,
         )  # fmt: skip
         return made, order
 
@@ -205,35 +225,25 @@ class Engine:
         return self.orders[event.lean_id]
 
     def _group(self, ticket: Ticket) -> None:
-        manager = None
-        side = -1 if ticket.order.sell_group else 1
-        if ticket.order.combo:
-            self._groups += 1
-            limit = ticket.order.limit_price
-            manager = GroupOrderManager(
-                self._groups, float(side * ticket.order.quantity), len(ticket.legs),
-                0.0 if limit is None else side * float(limit), ticket.lean_ids,
-            )  # fmt: skip
+        self._groups += ticket.order.combo
         for index, leg in enumerate(ticket.legs):
             order = Order(self, leg.lean_id, ticket.order.legs[index].symbol, ticket, index)
-            order.group_order_manager = manager
+            order.group = self._groups if ticket.order.combo else 0
             self.orders[leg.lean_id] = order
 
-    def average(self, lean_id: int) -> float:
-        """The average price of an order's fills."""
-        fills = self._fills.get(lean_id, ())
+    def filled(self, lean_id: int) -> tuple[float, float]:
+        """(average price, quantity) of an order's fills; of an exercise LEAN's ticket shows the last one alone."""
+        fills = self._fills.get(lean_id, [])
+        if self.orders[lean_id].type == OrderType.OPTION_EXERCISE:
+            fills = fills[-1:]
         quantity = sum(each[1] for each in fills)
-        return sum(price * each for price, each in fills) / quantity if quantity else 0.0
+        return (sum(price * each for price, each in fills) / quantity if quantity else 0.0), quantity
 
     # --- what it is asked -------------------------------------------------------------------------------------
 
     def run(self, command: protocol.Command) -> protocol.CallReturned:
         """Run a command in the session; its events have been told when this returns."""
-        self.depth += 1
-        try:
-            self.market.session.run(command)
-        finally:
-            self.depth -= 1
+        self.market.session.run(command)
         return self._returned.pop()
 
     def submit(
@@ -267,9 +277,13 @@ class Engine:
             tickets = tickets if returned.lean_ids[0] > 0 else tickets[-1:]
         return tickets
 
-    def place(self, frame: protocol.PlaceOrder) -> protocol.CallReturned:
-        """Run a placement; live, others may call meanwhile."""
-        return self.run(frame)
+    def place(self, frame: protocol.PlaceOrder | protocol.Exercise) -> protocol.CallReturned:
+        """Run a placement."""
+        self.depth += 1
+        try:
+            return self.run(frame)
+        finally:
+            self.depth -= 1
 
     def update(self, lean_id: int, fields: UpdateOrderFields) -> OrderResponse:
         """LEAN's update of one ticket."""
@@ -300,7 +314,7 @@ class Engine:
         """LEAN's exercise."""
         self._calls += 1
         frame = protocol.Exercise(f"d{self._calls}", 1, symbol.value, quantity, tag)
-        returned = self.run(frame)
+        returned = self.place(frame)
         lean_id = returned.lean_ids[0]
         order = self.orders.get(lean_id)
         ticket = OrderTicket(
@@ -355,20 +369,56 @@ class _Transactions:
         return [order for order in self._engine.orders.values() if order.status in working]
 
 
-class _Schedule:
+class Schedule:
+    """Rules in the order in which they were made; a time rule gives the instants of a date, naive UTC."""
+
     def __init__(self) -> None:
-        self.rules: list[tuple[dt.timedelta, Callable[[], None]]] = []
+        self.rules: list[tuple[TimeRule, Callable[[], None]]] = []
 
-    def on(self, days: Any, every: dt.timedelta, callback: Callable[[], None]) -> None:
-        self.rules.append((every, callback))
+    def on(self, days: Any, times: TimeRule, callback: Callable[[], None]) -> None:
+        self.rules.append((times, callback))
 
 
-class _Rules:
+class TimeRule:
+    """When on a date: every so often from the exchange's midnight, or at instants."""
+
+    def __init__(self, times: Callable[[dt.date], Iterable[dt.datetime]], interval: dt.timedelta | None = None) -> None:
+        self.times, self.interval = times, interval
+
+
+class _DateRules:
     def every_day(self) -> None:
         return None
 
-    def every(self, interval: dt.timedelta) -> dt.timedelta:
-        return interval
+
+class _TimeRules:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def every(self, interval: dt.timedelta) -> TimeRule:
+        count = int(dt.timedelta(days=1) / interval)
+
+        def times(date: dt.date) -> list[dt.datetime]:
+            begin = self._utc(dt.datetime.combine(date, dt.time()))
+            return [begin + interval * number for number in range(count)]
+
+        return TimeRule(times, interval)
+
+    def at(self, hour: int, minute: int, second: int = 0) -> TimeRule:
+        return TimeRule(lambda date: [self._utc(dt.datetime.combine(date, dt.time(hour, minute, second)))])
+
+    def after_market_open(self, symbol: str, minutes: float) -> TimeRule:
+        return TimeRule(lambda date: self._session(symbol, date, 0, minutes))
+
+    def before_market_close(self, symbol: str, minutes: float) -> TimeRule:
+        return TimeRule(lambda date: self._session(symbol, date, 1, -minutes))
+
+    def _session(self, symbol: str, date: dt.date, end: int, minutes: float) -> list[dt.datetime]:
+        session = self._engine.market.floor.hours.session(symbol, date)
+        return [] if session is None else [session[end].replace(tzinfo=None) + dt.timedelta(minutes=minutes)]
+
+    def _utc(self, local: dt.datetime) -> dt.datetime:
+        return local.replace(tzinfo=_NEW_YORK).astimezone(dt.UTC).replace(tzinfo=None)
 
 
 class _Store(dict[str, bytes]):
@@ -424,7 +474,7 @@ class QCAlgorithm:
         self.securities: LeanDictionary = LeanDictionary()
         self.portfolio = Portfolio(engine, LeanDictionary({"USD": _Cash(engine)}))
         self.transactions = _Transactions(engine)
-        self.schedule, self.date_rules, self.time_rules = _Schedule(), _Rules(), _Rules()
+        self.schedule, self.date_rules, self.time_rules = Schedule(), _DateRules(), _TimeRules(engine)
         self.object_store = _Store()
         self.account_currency = "USD"
         self.logged: list[str] = []

@@ -185,15 +185,18 @@ class Slice:
         self.bars = bars
 
 
-def slice_of(market: Market, now: dt.datetime) -> Slice:
-    """The slice at this moment: every listed contract by its root, and the bars of stocks and indexes."""
+def slice_of(market: Market, now: dt.datetime, trading: bool) -> Slice:
+    """The slice at this moment: every listed contract by its root, and the bars of stocks and indexes; nothing
+    where nothing trades."""
     chains: dict[Symbol, OptionChain] = {}
     bars: dict[Symbol, _Bar] = {}
     at = now.replace(tzinfo=dt.UTC)
-    for text in market.listed():
+    for text in market.listed() if trading else ():
         prices = market.floor.prices_of(text)
         symbol = Symbol(text)
         if len(text) > 15:
+            if prices.updated_at is None and prices.open_interest != prices.open_interest:
+                continue  # nothing ever came of it
             canonical = Symbol(f"?{symbol.root}")
             chain = chains.get(canonical)
             if chain is None:

@@ -34,7 +34,8 @@ class Order:
         #: Status of the last event delivered: live, the ticket runs ahead of it.
         self.told = OrderStatus.NEW
         self.quantity = 0.0 if ticket is None else float(ticket.order.wanted(ticket.order.legs[index]))
-        self.group_order_manager: GroupOrderManager | None = None
+        #: The number of the combo that this is a leg of, 0 for none.
+        self.group = 0
 
     @property
     def type(self) -> OrderType:
@@ -47,6 +48,18 @@ class Order:
         if order.leg_limits is not None:
             return OrderType.COMBO_LEG_LIMIT
         return OrderType.COMBO_MARKET if order.type == "market" else OrderType.COMBO_LIMIT
+
+    @property
+    def group_order_manager(self) -> GroupOrderManager | None:
+        """The combo as it is now, in LEAN's signs."""
+        if not self.group or self._ticket is None:
+            return None
+        order = self._ticket.order
+        side, limit = -1 if order.sell_group else 1, order.limit_price
+        return GroupOrderManager(
+            self.group, float(side * order.quantity), len(order.legs), 0.0 if limit is None else side * float(limit),
+            self._ticket.lean_ids,
+        )  # fmt: skip
 
     @property
     def tag(self) -> str:
@@ -89,11 +102,6 @@ class Order:
         return OrderStatus.SUBMITTED if order.status == "submitted" else OrderStatus.NEW
 
     @property
-    def filled(self) -> float:
-        """Signed quantity filled."""
-        return 0.0 if self._ticket is None else float(self._ticket.order.legs[self._index].filled)
-
-    @property
     def order_id(self) -> str:
         """The id under which the session has it."""
         return "" if self._ticket is None else self._ticket.order.order_id
@@ -131,7 +139,7 @@ class OrderTicket:
     @property
     def quantity_filled(self) -> float:
         """Signed, as filled."""
-        return 0.0 if self._order is None else self._order.filled
+        return 0.0 if self._order is None else self._engine.filled(self.order_id)[1]
 
     @property
     def order_type(self) -> OrderType:
@@ -146,7 +154,7 @@ class OrderTicket:
     @property
     def average_fill_price(self) -> float:
         """Over all fills, 0 where there are none."""
-        return self._engine.average(self.order_id)
+        return 0.0 if self._order is None else self._engine.filled(self.order_id)[0]
 
     def get_most_recent_order_response(self) -> OrderResponse:
         """What LEAN said last to a request about this ticket."""
