@@ -25,6 +25,7 @@ check:
 # Every recorded run of LEAN, replayed from order body to journal and compared row by row.
 conformance:
 	$(PY) tests/conformance/compare.py
+	$(PY) tests/lean_double/retrace.py
 
 # The strategy guide in docs/strategies, from the catalogue and the sample data; no network.
 docs:

@@ -223,13 +223,22 @@ class Broker(Books):
                 tag = "Simulated option assignment before expiration"
                 self._settle(contract, -held, "assignment", "", tag, together=False)
 
-    def expire(self, symbol: str) -> None:
-        """The contract's last day is over: exercise or nothing."""
-        held = self.portfolio.quantity(symbol)
-        if held:
-            contract = parse_symbol(symbol)
-            assert isinstance(contract, Contract)
-            self._settle(contract, -held, "expiry", "", "", together=False)
+    def expire(self, symbols: Sequence[str]) -> None:
+        """These contracts' last day is over: all leave at once, exercised or not; then shares come, one by one."""
+        options: list[Execution] = []
+        delivered: list[Execution] = []
+        for symbol in symbols:
+            held = self.portfolio.quantity(symbol)
+            if held:
+                contract = parse_symbol(symbol)
+                assert isinstance(contract, Contract)
+                option, shares = self._outcome(contract, -held, "expiry", "", "", offset=len(options))
+                options.append(option)
+                delivered += [] if shares is None else [shares]
+        if options:
+            self._happen(tuple(options))
+        for shares in delivered:
+            self._happen((msgspec.structs.replace(shares, id=self._execution_id(), batch=self.last_batch + 1),))
 
     def delist(self, symbol: str) -> None:
         """Nothing trades in it any more: its orders end."""
@@ -304,26 +313,34 @@ class Broker(Books):
         self, contract: Contract, quantity: int, kind: Kind, order_id: str, tag: str, *, together: bool
     ) -> None:
         """Exercise, assignment or expiry of `quantity` (signed, closing) contracts: the option, then the shares."""
-        spot = decimal(self.floor.price(contract.underlying))
-        outcome = settle_expired(contract, quantity, spot, assigned=kind == "assignment" or quantity > 0)
-        zero, broker_id, batch = Decimal(0), self._next_id(), self.last_batch + 1
-        option = Execution(
-            self._execution_id(), self.floor.now, kind, broker_id, order_id, -1, contract.symbol, quantity, zero, zero,
-            batch, outcome.settlement, quantity, contract.symbol, outcome.message, tag, outcome.in_the_money,
-        )  # fmt: skip
-        if not outcome.shares:
+        option, shares = self._outcome(contract, quantity, kind, order_id, tag)
+        if shares is None:
             self._happen((option,))
-            return
-        text = "Option Assignment" if kind == "assignment" else "Option Exercise"
-        shares = Execution(
-            self._execution_id(1), self.floor.now, kind, broker_id, order_id, -1, contract.underlying, outcome.shares,
-            contract.strike, zero, batch if together else batch + 1, zero, quantity, contract.symbol, text, tag, True,
-        )  # fmt: skip
-        if together:
-            self._happen((option, shares))
+        elif together:
+            self._happen((option, msgspec.structs.replace(shares, batch=option.batch)))
         else:
             self._happen((option,))
             self._happen((shares,))
+
+    def _outcome(
+        self, contract: Contract, quantity: int, kind: Kind, order_id: str, tag: str, offset: int = 0
+    ) -> tuple[Execution, Execution | None]:
+        """The executions of the option and of its shares; `offset` others are about to be booked before them."""
+        spot = decimal(self.floor.price(contract.underlying))
+        outcome = settle_expired(contract, quantity, spot, assigned=kind == "assignment" or quantity > 0)
+        zero, broker_id, batch = Decimal(0), f"b{self._last_id + 1 + offset}", self.last_batch + 1 + offset
+        option = Execution(
+            self._execution_id(offset), self.floor.now, kind, broker_id, order_id, -1, contract.symbol, quantity, zero,
+            zero, batch, outcome.settlement, quantity, contract.symbol, outcome.message, tag, outcome.in_the_money,
+        )  # fmt: skip
+        if not outcome.shares:
+            return option, None
+        text = "Option Assignment" if kind == "assignment" else "Option Exercise"
+        shares = Execution(
+            self._execution_id(offset + 1), self.floor.now, kind, broker_id, order_id, -1, contract.underlying,
+            outcome.shares, contract.strike, zero, batch + 1, zero, quantity, contract.symbol, text, tag, True,
+        )  # fmt: skip
+        return option, shares
 
     def _margin_call(self) -> None:
         """Market orders of the broker's own where margin used is above equity: largest requirement first, as much as

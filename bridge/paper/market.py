@@ -304,8 +304,7 @@ class Market:
             if _last_day(symbol) == self.floor.local_date(symbol, at) and symbol in self._numbers:
                 self.session.event(protocol.Delisted, symbol, True)
         expired = [symbol for symbol in here if self.floor.expired(symbol, at)]
-        for symbol in expired:
-            self.broker.expire(symbol)
+        self.broker.expire(expired)
         for symbol in expired:
             if self._numbers.pop(symbol, None) is not None:
                 self.session.event(protocol.Delisted, symbol, False)

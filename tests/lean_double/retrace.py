@@ -17,11 +17,11 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bridge.paper.data import parse_filter  # noqa: E402
-from tests.conformance import traces  # noqa: E402
-from tests.lean_double.engine import Engine, QCAlgorithm  # noqa: E402
-from tests.lean_double.kit import lean_market  # noqa: E402
-from tests.lean_double.names import Leg, OrderEvent, Symbol, UpdateOrderFields  # noqa: E402
+from bridge.paper.data import parse_filter
+from tests.conformance import traces
+from tests.lean_double.engine import Engine, QCAlgorithm
+from tests.lean_double.kit import lean_market
+from tests.lean_double.names import Leg, OrderEvent, Symbol, UpdateOrderFields
 
 #: LEAN's own margin differs from run to run with several strategies open at once: the rest of the account is compared.
 SEVERAL_OPEN = ("assignment", "random1", "shapes")
@@ -75,7 +75,8 @@ class Recorder(QCAlgorithm):
     def write(self, kind: str, **fields: Any) -> None:
         """A row, as the recorder of LEAN wrote it."""
         self.rows.append(
-            {"kind": kind, "at": self.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00"), "depth": self._engine.depth} | fields
+            {"kind": kind, "at": self.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00"), "depth": self._engine.depth}
+            | fields
         )
 
     # --- callbacks --------------------------------------------------------------------------------------------
@@ -235,7 +236,9 @@ def retrace(name: str) -> tuple[Counter[str], Counter[str], list[str]]:
     if order != made_order:
         different["order of rows"] += 1
         at = next((at for at, pair in enumerate(zip(order, made_order, strict=False)) if pair[0] != pair[1]), -1)
-        words.append(f"{name}: rows {at} on come in another order: {made_order[at : at + 4]}, LEAN {order[at : at + 4]}")
+        words.append(
+            f"{name}: rows {at} on come in another order: {made_order[at : at + 4]}, LEAN {order[at : at + 4]}"
+        )
     return counted, different, words
 
 
@@ -259,7 +262,9 @@ def _same(name: str, kind: str, key: str, theirs: Any, ours: Any) -> bool:
         if kind == "on_delistings" and theirs and theirs[0].endswith("DELISTED"):
             return set(theirs) <= set(ours)  # LEAN is silent about contracts that its universe let go of before
         if kind == "on_margin_call":
-            return len(ours) == len(theirs) and all(symbol in text for (symbol, _), text in zip(ours, theirs, strict=True))
+            return len(ours) == len(theirs) and all(
+                symbol in text for (symbol, _), text in zip(ours, theirs, strict=True)
+            )
         if key == "holdings":
             ours, theirs = (sorted(each, key=lambda row: row["symbol"]) for each in (ours, theirs))
         return len(ours) == len(theirs) and all(
