@@ -34,6 +34,10 @@ KINDS = (
 _CALLS = ("call", "update", "cancel", "withdraw", "account", "quotes", "quote_bars")
 
 
+def _stamp(at: dt.datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S+00:00")
+
+
 class Recorder(QCAlgorithm):
     """Does at each instant what the recorded algorithm did, and writes down what the recorder of LEAN wrote down."""
 
@@ -74,10 +78,7 @@ class Recorder(QCAlgorithm):
 
     def write(self, kind: str, **fields: Any) -> None:
         """A row, as the recorder of LEAN wrote it."""
-        self.rows.append(
-            {"kind": kind, "at": self.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00"), "depth": self._engine.depth}
-            | fields
-        )
+        self.rows.append({"kind": kind, "at": _stamp(self.utc_time), "depth": self._engine.depth} | fields)
 
     # --- callbacks --------------------------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class Recorder(QCAlgorithm):
         self._engine.depth -= 1
         self.write("on_data", chains={each.value: len(chain.contracts) for each, chain in slice.option_chains.items()})
         self._engine.depth += 1
-        at = self.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00")
+        at = _stamp(self.utc_time)
         while self._due and self._due[0]["at"] == at:
             self._do(self._due.pop(0))
 
@@ -99,9 +100,10 @@ class Recorder(QCAlgorithm):
         fee = order_event.order_fee.value
         self.write(
             "on_order_event", order_id=order_event.order_id, event_id=order_event.id, symbol=order_event.symbol.value,
-            status=order_event.status.name, utc_time=order_event.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00"),
+            status=order_event.status.name, utc_time=_stamp(order_event.utc_time),
             fill_price=order_event.fill_price, fill_quantity=order_event.fill_quantity, quantity=order_event.quantity,
-            direction="BUY" if (order_event.fill_quantity or order_event.quantity) > 0 else "SELL", limit_price=order_event.limit_price,
+            direction="BUY" if (order_event.fill_quantity or order_event.quantity) > 0 else "SELL",
+            limit_price=order_event.limit_price,
             fee=fee.amount, is_assignment=order_event.is_assignment, in_the_money=order_event.is_in_the_money,
             message=order_event.message, order_type=order.type.name, tag=order.tag,
             group=None if group is None else {
@@ -317,7 +319,7 @@ def _strategies(trace: list[dict[str, Any]]) -> tuple[Counter[str], Counter[str]
                 )  # fmt: skip
 
         def on_data(self, slice: Any) -> None:
-            row = by_time.get(self.utc_time.strftime("%Y-%m-%d %H:%M:%S+00:00"))
+            row = by_time.get(_stamp(self.utc_time))
             if row is None:
                 return
             before, self.fills = self._money(), []
