@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+import msgspec
+
 from actors.options.contracts import Contract, parse_symbol
 from bridge.paper.books import Books
 from bridge.paper.expiry import assigned_early, settle_expired
