@@ -330,7 +330,7 @@ class Broker(Books):
         """The executions of the option and of its shares; `offset` others are about to be booked before them."""
         spot = decimal(self.floor.price(contract.underlying))
         outcome = settle_expired(contract, quantity, spot, assigned=kind == "assignment" or quantity > 0)
-        zero, broker_id, batch = Decimal(0), f"b{self._last_id + 1 + offset}", self.last_batch + 1 + offset
+        zero, broker_id, batch = Decimal(0), f"b{self.last_id + 1 + offset}", self.last_batch + 1 + offset
         option = Execution(
             self._execution_id(offset), self.floor.now, kind, broker_id, order_id, -1, contract.symbol, quantity, zero,
             zero, batch, outcome.settlement, quantity, contract.symbol, outcome.message, tag, outcome.in_the_money,
