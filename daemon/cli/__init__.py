@@ -19,7 +19,8 @@ MODULES = {
     **dict.fromkeys(
         ("submit", "preview", "orders", "order", "amend", "cancel", "close", "exercise"), "trading"
     ),
-    **dict.fromkeys(("halt", "breaker", "actors", "kill"), "control"),
+    "watch": "watch",
+    **dict.fromkeys(("halt", "breaker", "actors", "kill", "token"), "control"),
     "journal": "journal", "config": "config", "service": "service", "doctor": "doctor", "version": "completion",
     "completion": "completion",
 }  # fmt: skip

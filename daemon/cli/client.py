@@ -156,7 +156,10 @@ def table(rows: Sequence[Any], columns: Sequence[tuple[str, Cell]], none: str) -
         return none
     cells = [[known(cell(row)) for _, cell in columns] for row in rows]
     widths = [max(len(name), *(len(line[place]) for line in cells)) for place, (name, _) in enumerate(columns)]
-    right = [all(_numeric(line[place]) for line in cells) for place in range(len(columns))]
+    right = [
+        all(_numeric(line[place]) for line in cells) and any(line[place] != "-" for line in cells)
+        for place in range(len(columns))
+    ]
 
     def line(words: Sequence[str]) -> str:
         return "  ".join(

@@ -1,12 +1,14 @@
-"""Verbs that control: the breaker and the actors."""
+"""Verbs that control: the breaker, the actors, and who may do what."""
 
 from __future__ import annotations
 
 import argparse
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from daemon.cli.client import Subparsers, Verb, ask, instant, nothing, pairs, quoted, register, table
+from daemon.cli import USAGE
+from daemon.cli.client import Answered, Subparsers, Verb, ask, instant, nothing, pairs, quoted, register, table
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -32,6 +34,18 @@ def _kill(args: argparse.Namespace) -> Any:
     return ask(args, "POST", f"/actors/{quoted(args.name)}/kill")
 
 
+def _token(args: argparse.Namespace) -> Any:
+    if args.action == "new":
+        return {"token": f"cb_{secrets.token_urlsafe(32)}"}
+    if args.action == "list":
+        return ask(args, "GET", "/tokens")
+    if not args.name:
+        raise Answered(USAGE, f"{args.action} needs the token's name")
+    if args.action == "revoke":
+        return ask(args, "DELETE", f"/tokens/{quoted(args.name)}")
+    return ask(args, "POST", "/tokens", {"name": args.name, "role": args.role})
+
+
 def _halt_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reason", help="why; it stays in the journal")
     parser.add_argument("--level", type=int, default=3, choices=range(1, 6), help="1 to 5 (3: reduce-only)")
@@ -40,6 +54,17 @@ def _halt_arguments(parser: argparse.ArgumentParser) -> None:
 def _breaker_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reset", default="", metavar="REASON", help="first step; prints the phrase")
     parser.add_argument("--confirm", default="", metavar="PHRASE", help="second step")
+
+
+def _token_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", choices=("new", "list", "create", "revoke"),
+        help="new: a strong one for the first start, without a daemon; list, create and revoke ask the daemon",
+    )  # fmt: skip
+    parser.add_argument("name", nargs="?", help="whose it is; the journal shows it")
+    parser.add_argument(
+        "--role", choices=("viewer", "trader", "admin"), default="viewer", help="what it may do (viewer)"
+    )
 
 
 def _name(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +105,16 @@ def _show_killed(found: Any, args: argparse.Namespace) -> str:
     return f"{found['name']} was killed" + (" and failed again" if found["failed"] else "; it goes on")
 
 
+def _show_token(found: Any, args: argparse.Namespace) -> str:
+    if isinstance(found, dict):
+        return str(found["token"])
+    columns = (
+        ("name", lambda row: row["name"]), ("role", lambda row: row["role"]), ("source", lambda row: row["source"]),
+        ("since", lambda row: instant(row["created_at"])),
+    )  # fmt: skip
+    return table(found, columns, "nobody has a token")
+
+
 VERBS = (
     Verb("halt", "raise the breaker", _halt_arguments, _halt, _show_breaker),
     Verb(
@@ -90,5 +125,6 @@ VERBS = (
         _show_breaker,
     ),
     Verb("actors", "what runs, with turns, failures and restarts", nothing, _actors, _show_actors),
+    Verb("token", "tokens: make one for the start, list, create, revoke", _token_arguments, _token, _show_token),
     Verb("kill", "kill an actor, which folds its state anew, or an edge, which restarts", _name, _kill, _show_killed),
 )
