@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors.book_limits import book_reasons, judge_book
 from actors.messages.book import BOOK_FACTS, Book, Position, fold_book
 from actors.messages.breaker import HARD_STOP, NO_ENTRY, BreakerRaised, BreakerReset
 from actors.messages.common import Effect, Evidence, Reason, RiskClass
@@ -33,6 +34,7 @@ from actors.messages.positions import EquityMarked
 from actors.options.contracts import Contract, is_option, multiplier_of, parse_symbol
 from actors.options.payoff import UNLIMITED, Leg, payoff
 from actors.options.reducing import WorkingOrder, is_reducing
+from actors.options.settlement import Sessions
 from actors.runtime import CoreActor, Decision, Recorded, Write
 from config.desk import DeskRules
 
@@ -60,8 +62,9 @@ class Risk(CoreActor[RiskState]):
     )  # fmt: skip
     reacts = (OrderReleased, AmendRequested)
 
-    def __init__(self, rules: DeskRules) -> None:
+    def __init__(self, rules: DeskRules, sessions: Sessions | None = None) -> None:
         self._rules = rules
+        self._sessions = sessions
 
     def initial(self) -> RiskState:
         return RiskState()
@@ -176,6 +179,13 @@ class Risk(CoreActor[RiskState]):
             reasons += _conflicts(state, order, body, position)
         reasons += self._sizes(state, order, body, reserved, risk_class)
         reasons += self._quotes(body, now, market)
+        if market is not None and rules.limits is not None:
+            equity = state.equity if state.equity is not None else state.book.cash
+            found = judge_book(
+                state.table, state.book.holdings, state.book.cash, equity, order, body, rules, market, now,
+                self._sessions,
+            )  # fmt: skip
+            reasons += book_reasons(found, equity, rules)
         return reasons
 
     def _sizes(
@@ -204,22 +214,6 @@ class Risk(CoreActor[RiskState]):
             allowed = limit / 2 if state.level == 1 else limit
             reasons.append(
                 Reason("maximum_loss", f"maximum loss {reserved} is above {allowed}", str(reserved), str(allowed))
-            )
-        taken = sum(
-            (other.reserved for other in state.table.live.values() if other.order_id != order.order_id),
-            Decimal(0),
-        )
-        at_risk = sum((_worst(position) for position in state.book.positions.values()), Decimal(0))
-        left = equity - taken - at_risk - (reserved or Decimal(0))
-        floor = (equity * rules.buying_power_left_fraction).quantize(Decimal("0.01"))
-        if left < floor:
-            reasons.append(
-                Reason(
-                    "buying_power",
-                    f"{left:.2f} would be left of equity, {floor} must be",
-                    f"{left:.2f}",
-                    str(floor),
-                )
             )
         opening = body.position_id not in state.book.positions
         working = sum(
@@ -314,17 +308,6 @@ def _width(body: OrderBody) -> Decimal:
     contracts = [parse_symbol(leg.symbol) for leg in body.legs]
     strikes = [contract.strike for contract in contracts if isinstance(contract, Contract)]
     return (max(strikes) - min(strikes)) * 100 if strikes else Decimal(0)
-
-
-def _worst(position: Position) -> Decimal:
-    """What an open position can still lose at expiry from its cash so far, in dollars, 0 at least."""
-    try:
-        shape = payoff([Leg(symbol, quantity) for symbol, quantity in position.holdings.items()])
-    except ValueError:
-        return max(Decimal(0), -position.cash)
-    if shape.maximum_loss is UNLIMITED:
-        return max(Decimal(0), -position.cash)
-    return max(Decimal(0), Decimal(shape.maximum_loss) - position.cash)
 
 
 def _crossings(position: Position | None, order: Order, table: OrderTable, body: OrderBody) -> list[Reason]:

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from actors.options.limits import RiskLimits
+from actors.options.margin_rates import AccountKind
 from config.settings import Settings
 
 
@@ -40,6 +42,9 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     maximum_queue: int = 100
     outcome_seconds: float = 10.0
     reconcile_seconds: float = 5.0
+    account: AccountKind = "reg_t"
+    limits: RiskLimits | None = RiskLimits()
+    """None: neither buying power nor the limits of the whole book are judged."""
 
 
 #: What `--risk lean` means: nothing of ours changes, delays, refuses or originates an order.

@@ -41,7 +41,7 @@ KINDS: dict[str, type[Fact]] = {
 def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = None, **options: Any) -> Core:
     """A core with the whole desk over a journal, not yet started. `options` go to Core."""
     actors = (
-        Orders(rules, sessions), Risk(rules), Gateway(rules), Breaker(rules), Positions(), Volatility(sessions),
-        Performance(),
+        Orders(rules, sessions), Risk(rules, sessions), Gateway(rules), Breaker(rules), Positions(),
+        Volatility(sessions), Performance(),
     )  # fmt: skip
     return Core(actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options)

@@ -47,7 +47,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 class LimitVerdict(msgspec.Struct, frozen=True):
     """One control: its name, the value it saw and the limit it holds (dollars; value None: not known), whether it
-    holds, and all of it in words. `worsened` tells whether the order under judgement made the value worse."""
+    holds, and all of it in words. `worsened` tells, where it does not hold, whether the order made the value worse."""
 
     control: str
     value: float | None
@@ -203,7 +203,7 @@ def judge(
     equity = float(account.equity)
     before, after = stress(grid, holdings, others), stress(grid, holdings, orders)
     new = _all(holdings, market, account, limits, orders, after, equity)
-    if order is not None:
+    if order is not None and not all(verdict.holds for verdict in new):
         old = {each.control: each for each in _all(holdings, market, account, limits, others, before, equity)}
         new = tuple(msgspec.structs.replace(each, worsened=_worse(old.get(each.control), each)) for each in new)
     return Judgement(before, after, new, grid.missing_beta, grid.borrowed, grid.unpriced)

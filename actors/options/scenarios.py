@@ -199,9 +199,8 @@ def stress(grid: Grid, holdings: Mapping[str, int], orders: Iterable[RiskOrder] 
         rows = quantities[None, :, None] * grid.table
         underlying, expiry = of_underlying @ rows, of_expiry @ rows
         if optional:
-            touched = of_underlying @ (quantities != 0) > 0
-            underlying = np.minimum(0.0, underlying + (edge / max(1, int(touched.sum())) * touched)[None, :, None])
-            expiry = np.minimum(0.0, expiry)
+            underlying = np.minimum(0.0, underlying + _shared(edge, of_underlying, quantities))
+            expiry = np.minimum(0.0, expiry + _shared(edge, of_expiry, quantities))
         by_underlying += underlying
         by_expiry += expiry
     worst = by_underlying.min(axis=0)
@@ -348,6 +347,12 @@ def _values(
 
 def _members(rows: NDArray[np.intp], count: int) -> Floats:
     return np.equal(rows[None, :], np.arange(count)[:, None]).astype(np.float64)
+
+
+def _shared(edge: float, members: Floats, quantities: Floats) -> Floats:
+    """What an order gains by its price, in equal parts on the underlyings or expiries that it touches."""
+    touched = members @ (quantities != 0) > 0
+    return (edge / max(1, int(touched.sum())) * touched)[None, :, None]
 
 
 def _quantities(grid: Grid, quantities: Mapping[str, int]) -> Floats:

@@ -161,7 +161,7 @@ def _verdict(desk: Desk, queued: OrderQueued) -> tuple[VerdictShown, tuple[str, 
     recorded = Recorded(2**62 + 1, f"order/{id}", 2, now, 0, released)
     fold(table, recorded)
     copy = msgspec.structs.replace(state, table=table)
-    decision = Risk(desk.rules).decide(copy, recorded, now, desk.driver.core.market)
+    decision = Risk(desk.rules, desk.sessions).decide(copy, recorded, now, desk.driver.core.market)
     match_on: Any = decision.writes[0].fact
     if isinstance(match_on, OrderDenied):
         reasons = tuple(map(reason_shown, match_on.reasons))

@@ -20,7 +20,8 @@ from daemon.desk import desk_core
 START = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 CALLS = tuple(f"GOOG  160219C00{strike}000" for strike in (740, 750, 760, 770))
 PUTS = tuple(f"GOOG  160219P00{strike}000" for strike in (740, 750, 760, 770))
-RULES = DeskRules(cancel_entries_before_close_seconds=0.0, maximum_loss_fraction=Decimal("0.5"))
+#: The book's limits have tests of their own (test_book_limits.py); quotes here are all alike, and no market.
+RULES = DeskRules(cancel_entries_before_close_seconds=0.0, maximum_loss_fraction=Decimal("0.5"), limits=None)
 
 
 class Desk:

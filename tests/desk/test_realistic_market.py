@@ -44,7 +44,7 @@ WILD = Realism(rejects=0.05, whole=0.4, apart=0.4, way_seconds=60.0, told_late=0
 CALM = Realism(rejects=0.0, whole=0.5, apart=0.0, way_seconds=20.0, told_late=0.0)
 RULES = DeskRules(
     cancel_entries_before_close_seconds=0.0, maximum_loss_fraction=Decimal(1000), maximum_open_positions=1000,
-    automatic_breaker=False, leg_conflict=False, buying_power_left_fraction=Decimal(-1000),
+    automatic_breaker=False, leg_conflict=False, limits=None,
 )  # fmt: skip
 
 
