@@ -79,7 +79,7 @@ def test_a_condor_through_the_ticket_is_previewed_sent_filled_and_shown_with_gre
     last = rows.nth(held)
     expect(last).to_contain_text("Iron Condor")
     row = last.locator("td").all_inner_texts()
-    assert all(re.search(r"\d", cell) for cell in (row[1], row[3], row[6])), row
+    assert all(re.search(r"\d", cell) for cell in (row[1], row[2], row[4])), row
     last.locator("text=why").click()
     expect(page.locator("cb-explain svg.payoff")).to_have_count(1)
     expect(page.locator("cb-explain")).to_contain_text("if we die")

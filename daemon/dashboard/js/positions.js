@@ -12,15 +12,12 @@ class Positions extends Panel {
   build() {
     const { table: element, body } = table([
       ["position", "strategy and legs"],
-      ["mark", "per unit; minus would be paid to close", "number"],
-      ["natural", "what closing now would cost", "number wide-only"],
-      ["P&L", "on marks, in dollars", "number"],
-      ["of max", "of the most it can make", "number"],
-      ["DTE", "days to the last trade", "number"],
-      ["Δ", "shares", "number"],
-      ["Θ", "dollars a day", "number wide-only"],
-      ["V", "dollars a volatility point", "number wide-only"],
-      ["worst", "at expiry, in dollars", "number wide-only"],
+      ["mark", "per unit, and what closing now would cost; minus is paid to close", "number"],
+      ["P&L", "on marks, in dollars; and of the most it can make", "number"],
+      ["DTE", "days to the last trade; expected moves to the short strike", "number"],
+      ["Δ", "shares; and of the short strike", "number wide-only"],
+      ["Θ / V", "dollars a day; dollars a volatility point", "number wide-only"],
+      ["worst", "at expiry, in dollars; what rests at the broker", "number"],
       ["", ""],
     ]);
     this.body = body;
@@ -50,11 +47,11 @@ class Positions extends Panel {
   }
 
   make(row) {
-    const element = h("tr", {}, ...Array.from({ length: 11 }, (_, i) => h("td", { class: i && i < 10 ? ([2, 7, 8, 9].includes(i) ? "number wide-only" : "number") : null })));
-    element.children[0].append(h("div"), h("div.under"));
+    const kinds = [null, "number", "number", "number", "number wide-only", "number wide-only", "number", null];
+    const element = h("tr", {}, kinds.map((kind) => h("td", { class: kind }, h("div"), h("div.under"))));
     if (row.group) element.classList.add("group");
     else {
-      element.children[10].append(
+      element.lastChild.replaceChildren(
         h("button.quiet", { type: "button", title: "each rule and how far it is", onclick: () => show("explain").look(element.row) }, "why"),
         h("button.quiet", { type: "button", onclick: () => show("ticket").close(element.row) }, "close"),
       );
@@ -64,22 +61,29 @@ class Positions extends Panel {
 
   update(element, row) {
     element.row = row;
-    const [what, mark, natural, pnl, share, dte, delta, theta, vega, worst] = element.children;
-    text(what.children[0], row.group ? `${row.underlying}  ${money(row.spot)}` : `${row.units > 1 ? `${row.units} × ` : ""}${row.strategy ?? "position"}${row.campaign_id && row.campaign_id !== row.position_id ? " (rolled)" : ""}`);
-    text(what.children[1], row.group ? "" : legWords(row.legs ?? []));
-    text(pnl, gain(row.profit_mark, 0));
-    flags(pnl, { gain: Number(row.profit_mark) > 0, loss: Number(row.profit_mark) < 0 });
-    text(delta, number(row.measures.delta, 0));
-    text(theta, gain(row.measures.theta, 0));
-    text(vega, gain(row.measures.vega, 0));
+    const cells = [...element.children];
+    const write = (at, over, under = "") => {
+      text(cells[at].firstChild, over);
+      text(cells[at].lastChild, under);
+    };
+    const rolled = row.campaign_id && row.campaign_id !== row.position_id ? " (rolled)" : "";
+    if (row.group) write(0, `${row.underlying}  ${money(row.spot)}`);
+    else write(0, `${row.units > 1 ? `${row.units} × ` : ""}${row.strategy ?? "position"}${rolled}`, legWords(row.legs));
+    write(2, gain(row.profit_mark, 0), row.group ? "" : percent(row.profit_of_maximum, 0));
+    flags(cells[2].firstChild, { gain: Number(row.profit_mark) > 0, loss: Number(row.profit_mark) < 0 });
+    const { delta, theta, vega } = row.measures;
+    write(4, number(delta, 0), known(row.short_delta) ? `short ${number(row.short_delta, 2)}` : "");
+    write(5, gain(theta, 0), gain(vega, 0));
     if (row.group) return;
-    text(mark, price(row.mark));
-    flags(mark, { stale: row.mark_flag && row.mark_flag !== "good" });
-    mark.title = row.mark_flag && row.mark_flag !== "good" ? `mark is ${row.mark_flag}` : "";
-    text(natural, price(row.natural));
-    text(share, percent(row.profit_of_maximum, 0));
-    text(dte, known(row.dte) ? String(row.dte) : "–");
-    text(worst, worstCase(row.maximum_loss));
+    const doubtful = row.mark_flag !== "good";
+    write(1, price(row.mark), price(row.natural));
+    flags(cells[1].firstChild, { stale: doubtful });
+    cells[1].title = doubtful ? `mark is ${row.mark_flag}` : "";
+    write(3, known(row.dte) ? `${row.dte} d` : "–", known(row.short_distance) ? `${number(row.short_distance, 1)} moves` : "");
+    flags(cells[3].lastChild, { stale: known(row.short_distance) && row.short_distance < 0.5 });
+    const rests = row.resting.filter((each) => each.at_market).length;
+    write(6, worstCase(row.maximum_loss), rests ? `${rests} resting` : "nothing rests");
+    cells[6].title = row.if_we_die;
   }
 }
 
