@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors.book_limits import judge_book
 from actors.messages.common import Reason
 from actors.messages.order_state import OrderTable, fold
 from actors.messages.orders import OrderApproved, OrderBody, OrderDenied, OrderQueued, OrderReleased, SubmitOrder
@@ -76,7 +77,9 @@ class PreviewShown(msgspec.Struct, frozen=True, kw_only=True):
     per share of one unit, positive paid. `cash` is what `quantity` units move at the limit (positive paid) before
     `fees` (LEAN's fee model, one way). Profit, loss, break-evens and `vertices` ([spot, dollars]) are at expiry with
     cash and fees in; beyond the last vertex a dollar of spot is `slope` dollars; 'unlimited' is a value; null where
-    legs expire apart. `absent` names what no part of the daemon computes yet.
+    legs expire apart. `buying_power_effect` is the change of available funds with all live orders counted, and
+    `scenario_change` the worst of the scenario grid before and after, in words; null without a market or a price.
+    `absent` names what no part of the daemon computes yet.
     """
 
     sentence: str
@@ -111,6 +114,7 @@ def preview(desk: Desk, principal: str, body: PreviewBody) -> PreviewShown:
         wanted = msgspec.structs.replace(wanted, limit_price=prices[1].quantize(Decimal("0.01")))
     queued = _queued(desk, principal, wanted)
     verdict, effects = _verdict(desk, queued)
+    power, change = _book(desk, queued)
     net = _net(queued.body, prices[1])
     fees = _fees(queued.body, net)
     legs = [OrderLeg(leg.symbol, leg.ratio) for leg in queued.body.legs]
@@ -127,10 +131,10 @@ def preview(desk: Desk, principal: str, body: PreviewBody) -> PreviewShown:
         natural=_text(prices[0]), mid=_text(prices[1]), far=_text(prices[2]),
         cash=None if cash is None else dollars(cash), fees=dollars(total), maximum_profit=edges[0],
         maximum_loss=edges[1], break_evens=edges[2], vertices=edges[3],
-        slope=None if shape is None else str(shape.slope), probability_of_profit=None, buying_power_effect=None,
-        scenario_change=None, verdict=verdict,
+        slope=None if shape is None else str(shape.slope), probability_of_profit=None, buying_power_effect=power,
+        scenario_change=change, verdict=verdict,
         legs=tuple(_leg(market, queued.body, place, effects, fees[place]) for place in range(len(legs))),
-        absent=("probability_of_profit", "buying_power_effect", "scenario_change"),
+        absent=("probability_of_profit",),
         view=0 if market is None else market.view.number, at=desk.now,
     )  # fmt: skip
 
@@ -172,6 +176,27 @@ def _verdict(desk: Desk, queued: OrderQueued) -> tuple[VerdictShown, tuple[str, 
         reasons=(),
     )  # fmt: skip
     return approved, match_on.effects
+
+
+def _book(desk: Desk, queued: OrderQueued) -> tuple[str | None, str | None]:
+    """The change of buying power in dollars, and of the worst scenario in words."""
+    state, view = desk.driver.core.state("risk"), desk.driver.core.market
+    if view is None:
+        return None, None
+    table = OrderTable(dict(state.table.orders), dict(state.table.live))
+    fold(table, Recorded(2**62, f"order/{queued.order_id}", 1, desk.now, 0, queued))
+    equity = state.equity if state.equity is not None else state.book.cash
+    found = judge_book(
+        table, state.book.holdings, state.book.cash, equity, table.orders[queued.order_id], queued.body, desk.rules,
+        view, desk.now, desk.sessions,
+    )  # fmt: skip
+    if found.power is None or found.limits is None:
+        return None, None
+    before, after = found.limits.before, found.limits.after
+    words = (
+        f"worst of the scenarios {before.worst:,.2f} before, {after.worst:,.2f} after ({after.worst_scenario.words})"
+    )
+    return dollars(found.power.change), words
 
 
 def reason_shown(reason: Reason) -> ReasonShown:

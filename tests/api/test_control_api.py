@@ -281,6 +281,9 @@ def test_a_preview_says_what_a_fill_then_moves_to_the_cent_and_makes_nothing(des
     assert said["sentence"].startswith("SELL 1 GOOG iron condor for a credit of at least 5.10 ($510.00), fees ")
     assert said["verdict"]["approved"], said["verdict"]
     assert [spot for spot, _ in said["vertices"]] == ["0", "735", "745", "755", "765"]
+    # 510 come in, 1,000 of width are asked, fees go out: with other positions in the book it takes no more.
+    assert -1000 + 510 - 10 < float(said["buying_power_effect"]) < 510
+    assert said["scenario_change"].startswith("worst scenario ")
     assert desk.ask("GET", "/api/v1/orders/preview", "viewer").status_code == 404
     made = desk.ask("POST", "/api/v1/orders?wait=final", json={"order_id": "previewed", **legs}).json()
     assert made["state"] == "filled", made
