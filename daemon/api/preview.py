@@ -193,9 +193,7 @@ def _book(desk: Desk, queued: OrderQueued) -> tuple[str | None, str | None]:
     if found.power is None or found.limits is None:
         return None, None
     before, after = found.limits.before, found.limits.after
-    words = (
-        f"worst of the scenarios {before.worst:,.2f} before, {after.worst:,.2f} after ({after.worst_scenario.words})"
-    )
+    words = f"worst scenario {before.worst:,.2f} before, {after.worst:,.2f} after ({after.worst_scenario.words})"
     return dollars(found.power.change), words
 
 
