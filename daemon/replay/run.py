@@ -10,8 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from actors.messages.lean import AccountSeen
 from actors.messages.market import MarketQuotes
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
@@ -170,8 +168,7 @@ def replay(
     account that the market shows. The request's `seed` picks another interleaving of reactions: the book is the same.
     """
     began = time.perf_counter()
-    rules = LEAN_RULES if request.risk == "lean" else DeskRules()
-    rules = msgspec.structs.replace(rules, legs_fill_apart=request.fills.legs_apart)
+    rules = LEAN_RULES if request.risk == "lean" else DeskRules(legs_fill_apart=request.fills.legs_apart)
     lines = _script(request, rules)
     symbols = dict.fromkeys(symbol for line in lines for symbol in symbols_of(line.command))
     feed, hours = request.open(symbols)

@@ -1,4 +1,5 @@
-"""The whole desk over a market that fills by chance: partly, in pieces, across cancels and amends, legs apart, late.
+"""The whole desk over a market that fills by chance: partly, across cancels and amends, legs apart, late; with a
+connection that is lost now and then.
 
 After each run our book must be the market's own account to the cent, each order's fills its broker's, and no attempt
 sent twice. A failure names its seed: `run(seed)` plays it again.

@@ -6,9 +6,20 @@ import datetime as dt
 import socket
 from pathlib import Path
 
+from daemon.fills import FillChoice
 from daemon.journal import file_hash, verify
 from daemon.replay import ReplayRequest, replay
-from tests.processes.kit import CHAIN, DATA, DAY, SCRIPT, Process, scripted_daemon, scripted_market
+from tests.processes.kit import (
+    CHAIN,
+    DATA,
+    DAY,
+    SCRIPT,
+    Process,
+    named,
+    orders_of,
+    scripted_daemon,
+    scripted_market,
+)
 
 
 def test_a_day_through_the_socket_leaves_the_journal_of_the_replay(tmp_path: Path) -> None:
@@ -26,6 +37,26 @@ def test_a_day_through_the_socket_leaves_the_journal_of_the_replay(tmp_path: Pat
     assert verify(journal).problem is None
     assert file_hash(journal) == report.journal_hash
     assert report.orders
+
+
+def test_a_day_of_chance_through_the_socket_leaves_the_journal_of_the_replay_of_its_seed(tmp_path: Path) -> None:
+    daemon = scripted_daemon(tmp_path)
+    market = Process(
+        tmp_path, "market", "market", "--bridge", str(tmp_path / "bridge"), "--data", str(DATA / "lean"), *DAY,
+        "--underlying", "GOOG", *named(orders_of(SCRIPT)), "--fills", "realistic", "--seed", "5", "--legs-apart",
+    )  # fmt: skip
+    assert market.end() == 0, market.said
+    assert "fills are realistic, seed 5" in market.said
+    assert daemon.end() == 0, daemon.said
+    day = dt.date(2015, 12, 24)
+    report = replay(
+        ReplayRequest(
+            data=DATA / "lean", first=day, last=day, underlyings=("GOOG",), script=SCRIPT,
+            fills=FillChoice("realistic", 5, legs_apart=True),
+        )
+    )  # fmt: skip
+    assert file_hash(tmp_path / "journal") == report.journal_hash
+    assert report.fills
 
 
 def test_over_tcp_the_secret_is_asked_for(tmp_path: Path) -> None:
