@@ -28,6 +28,8 @@ Legs = tuple[tuple[str, int], ...]
 
 _PRINCIPAL = "operator:demo"
 _MOST_POSITIONS = 7
+#: Positions of days before that the guide leaves open.
+_KEPT = 2
 
 
 class Guide:
@@ -73,11 +75,14 @@ class Guide:
         await self._open(f"{day}-calls", "call spread on ACME, asked too cheap", calls, 2, edge=Decimal("0.30"))
         await at(4)
         await self._amend(f"{day}-calls", "pay what the market asks", calls)
-        await self._open(f"{day}-puts", "put spread on NOVA sold", _turned(self._vertical("NOVA", "P", 4)), 2)
-        await at(6)
+        await at(5)
         await self._cancel(f"{day}-resting", "no longer wanted")
+        await at(7)
+        await self._open(f"{day}-puts", "put spread on NOVA sold", _turned(self._vertical("NOVA", "P", 4)), 2)
         await at(15)
         await self._close(f"{day}-calls", "take the call spread off")
+        await at(20)
+        await self._tidy(opens)
         if not await at(60):
             return
         await self._open(f"{day}-acme", "iron condor on ACME", self._condor("ACME", "ACME", 3), 1)
@@ -128,8 +133,20 @@ class Guide:
         limit = _tick(legs, natural, opening=False)
         body = _body(legs, quantity, limit, why, position_id=position_id)
         order_id = f"{position_id}-close"
+        while self._views.orders.get(order_id) is not None:
+            order_id += "-again"
         if await self._give(SubmitOrder(order_id, body), f"order:{order_id}"):
             self._say("guide", f"{why}: {quantity} at {limit}")
+
+    async def _tidy(self, opens: dt.datetime) -> None:
+        """Close what is left from days before, the newest two aside."""
+        old = sorted(
+            (position.opened_at, name)
+            for name, position in self._views.book.positions.items()
+            if position.opened_at < opens
+        )
+        for _, name in old[: max(0, len(old) - _KEPT)]:
+            await self._close(name, f"close {name}, which is old")
 
     async def _give(self, command: Command, id: str = "") -> bool:
         self._given += 1

@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from actors.messages.lean import AccountFill, SessionOpened
-from actors.messages.orders import LegFilled
+from actors.messages.orders import LegFilled, OrderDenied
 from actors.runtime import Recorded, Status, first_cause
 from bridge.server import BridgeSettings
 from config.calendar import ExchangeSessions
@@ -114,6 +114,8 @@ class _Demo:
             self.market_from = recorded.at
         if isinstance(fact, LegFilled | AccountFill):
             self.fills += 1
+        if isinstance(fact, OrderDenied):
+            self.notice("guide", f"{fact.order_id} denied: {'; '.join(reason.message for reason in fact.reasons)}")
 
     # --- the market -------------------------------------------------------------------------------------------
 
