@@ -77,8 +77,11 @@ def test_the_guided_orders_fill_amend_cancel_and_exit(tmp_path: Path) -> None:
         address, token = ADDRESS.findall(process.stderr.readline())[0]
 
         def closed() -> bool:
-            filled = ask(address, "/api/v1/orders?state=filled", token)["orders"]
-            return "0105-calls-close" in [order["order_id"] for order in filled]
+            orders = ask(address, "/api/v1/orders", token)["orders"]
+            states = {order["order_id"].removeprefix("0105-"): order["state"] for order in orders}
+            return [states.get(name) for name in ("condor", "calls", "puts", "calls-close", "resting")] == [
+                "filled", "filled", "filled", "filled", "canceled"
+            ]  # fmt: skip
 
         waited_for(process, closed)
         amended = ask(address, "/api/v1/orders/0105-calls", token)
