@@ -28,6 +28,8 @@ Legs = tuple[tuple[str, int], ...]
 
 _PRINCIPAL = "operator:demo"
 _MOST_POSITIONS = 7
+#: Dollars a share beyond the natural price, so that an order fills though the market moves a little.
+_CONCESSION = Decimal("0.05")
 #: Positions of days before that the guide leaves open.
 _KEPT = 2
 
@@ -97,11 +99,11 @@ class Guide:
         self, order_id: str, why: str, legs: Legs | None, quantity: int, *, edge: Decimal = Decimal(0),
         gtc: bool = False,
     ) -> None:  # fmt: skip
-        """A limit order at the natural price less `edge` dollars a share."""
+        """A limit order a little worse than the natural price, or better than it by `edge` dollars a share."""
         natural = None if legs is None else self._natural(legs)
         if legs is None or natural is None or len(self._views.book.positions) >= _MOST_POSITIONS:
             return
-        limit = _tick(legs, natural - edge, opening=True)
+        limit = _tick(legs, natural - edge if edge else natural + _CONCESSION, opening=True)
         body = _body(legs, quantity, limit, why, gtc=gtc)
         if await self._give(SubmitOrder(order_id, body), f"order:{order_id}"):
             self._say("guide", f"{why}: {quantity} at {limit}")
@@ -111,7 +113,7 @@ class Guide:
         natural = None if legs is None else self._natural(legs)
         if order is None or order.terminal or legs is None or natural is None:
             return
-        limit = _tick(legs, natural, opening=False)
+        limit = _tick(legs, natural + 2 * _CONCESSION, opening=False)
         if await self._give(AmendOrder(order_id, Amendment(limit_price=limit))):
             self._say("guide", f"{why}: {limit}")
 
@@ -130,7 +132,7 @@ class Guide:
         natural = self._natural(legs)
         if natural is None:
             return
-        limit = _tick(legs, natural, opening=False)
+        limit = _tick(legs, natural + 2 * _CONCESSION, opening=False)
         body = _body(legs, quantity, limit, why, position_id=position_id)
         order_id = f"{position_id}-close"
         while self._views.orders.get(order_id) is not None:
