@@ -25,6 +25,7 @@ from actors.runtime import Issued, Recorded
 from bridge.paper.fees import lean_fee
 from daemon.api.desk import Desk
 from daemon.bodies import SubmitBody
+from daemon.views_chances import chances_of
 from daemon.views_market import Shown
 from daemon.views_positions import amount, dollars
 
@@ -79,7 +80,8 @@ class PreviewShown(msgspec.Struct, frozen=True, kw_only=True):
     cash and fees in; beyond the last vertex a dollar of spot is `slope` dollars; 'unlimited' is a value; null where
     legs expire apart. `buying_power_effect` is the change of available funds with all live orders counted, and
     `scenario_change` the worst of the scenario grid before and after, in words; null without a market or a price.
-    `absent` names what no part of the daemon computes yet.
+    `probability_of_profit` and `expected_value` (dollars) are held to expiry, risk-neutral, from the expiry's fitted
+    smile after round-trip fees; null where legs expire apart or quotes carry no smile.
     """
 
     sentence: str
@@ -96,11 +98,11 @@ class PreviewShown(msgspec.Struct, frozen=True, kw_only=True):
     vertices: tuple[tuple[str, str], ...] | None
     slope: str | None
     probability_of_profit: float | None
+    expected_value: str | None
     buying_power_effect: str | None
     scenario_change: str | None
     verdict: VerdictShown
     legs: tuple[LegPreview, ...]
-    absent: tuple[str, ...]
     view: int
     at: dt.datetime
 
@@ -124,6 +126,8 @@ def preview(desk: Desk, principal: str, body: PreviewBody) -> PreviewShown:
     found = match(Leg(leg.symbol, leg.ratio * queued.body.quantity) for leg in queued.body.legs)
     received = None if cash is None else -cash - total
     edges = _edges(shape, received)
+    # Held to expiry it is paid for once more at the most, on the way out.
+    odds = None if net is None else chances_of(market, legs, net, queued.body.quantity, 2 * total)
     return PreviewShown(
         sentence=_sentence(queued.body, None if found is None else found.name, net, cash, total, edges[1]),
         strategy=None if found is None else found.name,
@@ -131,10 +135,11 @@ def preview(desk: Desk, principal: str, body: PreviewBody) -> PreviewShown:
         natural=_text(prices[0]), mid=_text(prices[1]), far=_text(prices[2]),
         cash=None if cash is None else dollars(cash), fees=dollars(total), maximum_profit=edges[0],
         maximum_loss=edges[1], break_evens=edges[2], vertices=edges[3],
-        slope=None if shape is None else str(shape.slope), probability_of_profit=None, buying_power_effect=power,
+        slope=None if shape is None else str(shape.slope),
+        probability_of_profit=None if odds is None else round(odds.profit, 4),
+        expected_value=None if odds is None else f"{odds.expected:.2f}", buying_power_effect=power,
         scenario_change=change, verdict=verdict,
         legs=tuple(_leg(market, queued.body, place, effects, fees[place]) for place in range(len(legs))),
-        absent=("probability_of_profit",),
         view=0 if market is None else market.view.number, at=desk.now,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from daemon.cli import OK, REFUSED
-from daemon.cli.client import Subparsers, Verb, ask, instant, known, pairs, query, quoted, register, table
+from daemon.cli.client import Subparsers, Verb, ask, instant, known, pairs, percent, query, quoted, register, table
 from daemon.cli.order_text import legs_text, parse_order
 
 _STATES_HELP = "only these states; may be repeated"
@@ -193,7 +193,8 @@ def _show_preview(found: Any, args: argparse.Namespace) -> str:
             ("far", found["far"]),
             ("fees", found["fees"]), ("most it makes", found["maximum_profit"]),
             ("most it loses", found["maximum_loss"]), ("break-evens", found["break_evens"]),
-            ("chance of profit", found["probability_of_profit"]), ("buying power", found["buying_power_effect"]),
+            ("chance of profit", percent(found["probability_of_profit"])), ("expected value", found["expected_value"]),
+            ("buying power", found["buying_power_effect"]),
             ("worst scenario", found["scenario_change"]),
         ]),
         "", "risk lets it pass" if verdict["approved"] else "risk would deny it:",

@@ -260,11 +260,11 @@ class Ticket extends Panel {
       ["best case", bound(found.maximum_profit)],
       ["break-evens", (found.break_evens ?? []).map((each) => number(each, 2)).join("  ") || "–"],
       ["chance of profit", percent(found.probability_of_profit, 0)],
+      ["expected", gain(found.expected_value, 0)],
       ["mid / natural", `${money(found.mid)} / ${money(found.natural)}`],
       ["fees", money(found.fees)],
       ["buying power", gain(found.buying_power_effect, 0)],
-      ["worst scenario", gain(found.scenario_change, 0)],
-    ];
+          ];
     const closed = this.position ? (store.get("positions") ?? []).find((each) => each.position_id === this.position) : null;
     if (closed) pairs.splice(0, 3, ["result at this limit", gain(Number(closed.cash) - Number(found.cash) - Number(found.fees))]);
     this.answer.replaceChildren(
@@ -279,11 +279,12 @@ class Ticket extends Panel {
               breakEvens: found.break_evens ?? [],
             }),
           ]),
-      h("dl.facts-grid", {}, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("dl.facts-grid", { title: "chances are risk-neutral, held to expiry, after fees both ways" }, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       h(
         `div.verdict.${approved ? "passed" : "refused"}`,
         {},
         approved ? "Risk lets it pass." : "Risk would deny it:",
+        found.scenario_change ? h("div.under", {}, found.scenario_change) : null,
         approved ? null : reasons.map((reason) => h("div", {}, reason.message)),
       ),
     );
