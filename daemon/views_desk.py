@@ -15,6 +15,7 @@ from daemon.driver import Driver
 from daemon.views import Views
 from daemon.views_market import Shown, age
 from daemon.views_positions import MeasuresShown, Valued, amount, dollars, measures, value
+from daemon.views_risk import worst_scenario
 
 Mode = Literal["LIVE", "PAPER", "NONE"]
 
@@ -111,7 +112,8 @@ class AccountShown(msgspec.Struct, frozen=True, kw_only=True):
     """Money. `value` and `day_result` are as last recorded (once a minute); `net_liquidation`, `day_on_marks` and
     `day_on_natural` take the newest marks and prices that fill now. `at_risk` is what open positions can still lose at
     expiry; `reserved` what live orders hold back; `buying_power_used` their sum. `excess_liquidity` is LEAN's.
-    `worst_scenario` is null where no scenario grid was computed; `beta_delta` where no beta is known."""
+    `worst_scenario` is the worst of the scenario grid with all live orders, in dollars, `worst_scenario_name` which;
+    null where an underlying has no price. `beta_delta` is null where no beta is known."""
 
     cash: str
     fees: str
@@ -132,6 +134,7 @@ class AccountShown(msgspec.Struct, frozen=True, kw_only=True):
     excess_liquidity: str | None
     margin_used: str | None
     worst_scenario: str | None
+    worst_scenario_name: str | None
     beta_delta: float | None
     measures: MeasuresShown
     lean: LeanAccountShown | None
@@ -197,6 +200,7 @@ def account_shown(views: Views, market: Shown | None) -> AccountShown:
     total = None if now.mark is None else book.cash + now.mark
     reserved = sum((order.reserved for order in views.orders.live.values()), Decimal(0))
     risk = _at_risk(views)
+    worst = worst_scenario(views, market)
     return AccountShown(
         cash=dollars(book.cash), fees=dollars(book.fees), realised=dollars(book.realised), flows=dollars(book.flows),
         value=None if equity is None else dollars(equity.value),
@@ -209,7 +213,9 @@ def account_shown(views: Views, market: Shown | None) -> AccountShown:
         at_risk=risk if isinstance(risk, str | None) else dollars(risk),
         buying_power_used=None if risk is None or isinstance(risk, str) else dollars(risk + reserved),
         excess_liquidity=None if lean is None else dollars(lean.margin_remaining),
-        margin_used=None if lean is None else dollars(lean.margin_used), worst_scenario=None, beta_delta=None,
+        margin_used=None if lean is None else dollars(lean.margin_used),
+        worst_scenario=None if worst is None else f"{worst.dollars:.2f}",
+        worst_scenario_name=None if worst is None else worst.words, beta_delta=None,
         measures=measures(market, book.holdings), lean=_lean(views), lean_at=views.account_at,
         differences=() if views.reconciled is None else views.reconciled.differences,
     )  # fmt: skip

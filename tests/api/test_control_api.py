@@ -357,3 +357,13 @@ def test_state_frames_carry_all_then_only_what_changed(desk: Desk) -> None:
     assert beat["feed_age_seconds"] is not None
     feed.say("rubbish")
     feed.raw.close()
+
+
+def test_the_account_names_its_worst_scenario(desk: Desk) -> None:
+    account = desk.ask("GET", "/api/v1/account").json()
+    held = desk.ask("GET", "/api/v1/holdings").json()
+    if held:
+        assert float(account["worst_scenario"]) < 0
+        assert account["worst_scenario_name"].startswith("spot ")
+    else:
+        assert (account["worst_scenario"], account["worst_scenario_name"]) == ("0.00", "nothing is held")

@@ -10,7 +10,7 @@ const TILES = [
   ["day", "Day on marks", (a) => gain(a.day_on_marks ?? a.day_result), (a) => `on natural ${gain(a.day_on_natural, 0)}`, true],
   ["excess", "Excess", (a) => money(a.excess_liquidity, 0), (a) => percent(ratio(a.excess_liquidity, worth(a)), 0)],
   ["power", "Power used", (a) => money(a.buying_power_used, 0), (a) => percent(ratio(a.buying_power_used, worth(a)), 0)],
-  ["worst", "Worst scenario", (a) => gain(a.worst_scenario, 0), (a) => a.worst_scenario_name ?? ""],
+  ["worst", "Worst scenario", (a) => gain(a.worst_scenario, 0), (a) => a.worst_scenario_name ?? "not known"],
   ["delta", "Beta delta", (a) => number(a.beta_delta, 0), (a) => (known(a.beta_delta) ? "SPY shares" : "no beta known")],
   ["theta", "Theta", (a) => gain(a.measures?.theta, 0), () => "$ a day"],
   ["vega", "Vega", (a) => gain(a.measures?.vega, 0), () => "$ a point"],
