@@ -51,6 +51,10 @@ from daemon.views import Views
 #: Seconds that an orderly end may take before the watchdog ends the process.
 STOP_SECONDS = 5.0
 
+#: Seconds for which one thread may keep the interpreter. At Python's own 5 ms the journal's writer, which takes it
+#: again after every call into SQLite, falls behind a busy core, and every reply waits for the writer (bench/api.py).
+SWITCH_SECONDS = 0.0005
+
 Notice = Callable[[str, str], None]
 
 
@@ -131,6 +135,7 @@ async def run_daemon(
     Raises the journal's errors, CoreFailed, SafetyFailed, TooManyRestarts or OSError. Gives the ended driver back.
     """
     began = dt.datetime.now(dt.UTC)
+    sys.setswitchinterval(SWITCH_SECONDS)
     rules = rules_of(request)
     script = read_script(request.script, rules.default_time_in_force) if request.script is not None else []
     clock: Clock = MarketClock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))

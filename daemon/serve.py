@@ -6,6 +6,7 @@ deadline, and where too many are connected those that ask nothing make room.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,10 @@ from actors.runtime import Status
 App = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
+#: Sends after which others get their turn, where sending itself does not wait.
+_SENDS_A_TURN = 16
+
+
 class _Connection:
     """One connection: whether it asks anything now, and since when it does not."""
 
@@ -34,13 +39,19 @@ class _Connection:
     def app(self, app: App) -> App:
         """The app as this connection sees it: requests under way are counted, and every send yields.
 
-        Hypercorn's send to a client that left returns at once: without a checkpoint a sender would freeze the loop.
+        Hypercorn's send to a client that left returns at once: without a checkpoint now and then a sender would freeze
+        the loop.
         """
 
         async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+            sent = 0
+
             async def sending(message: Any) -> None:
+                nonlocal sent
                 await send(message)
-                await trio.lowlevel.checkpoint()
+                sent += 1
+                if not sent % _SENDS_A_TURN:
+                    await trio.lowlevel.checkpoint()
 
             self.asking += 1
             try:
@@ -76,6 +87,16 @@ class _PatientStream:
         self.socket = connection.stream.socket
 
     async def send_all(self, data: bytes) -> None:
+        # Mostly the kernel takes it at once: then neither a deadline nor a wait is to be paid for. Hypercorn holds a
+        # lock around every send, so that nobody else writes here, and waits for it, so that others get their turn.
+        try:
+            data = data[os.write(self.socket.fileno(), data) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise trio.BrokenResourceError(f"the peer is gone: {error}") from error
+        if not data:
+            return
         with trio.move_on_after(self._seconds):
             await self._stream.send_all(data)
             return
