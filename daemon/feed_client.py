@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -189,7 +189,9 @@ class _Wire:
                     raise FeedRefused(event.code, event.reason or "")
                 raise _Cut(f"closed with {event.code} {event.reason or ''}".strip())
             elif isinstance(event, Ping):
-                await self.stream.send_all(self._wire.send(event.response()))
+                # Where the goodbye came with the ping nothing can be said any more, and the goodbye is to be heard.
+                with suppress(LocalProtocolError):
+                    await self.stream.send_all(self._wire.send(event.response()))
             elif isinstance(event, BytesMessage):
                 raise _Cut("sent bytes")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, Request, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 
 class Socket:
@@ -42,7 +44,8 @@ class Socket:
             elif isinstance(event, CloseConnection):
                 return "closed", event.code
             elif isinstance(event, Ping):
-                self.raw.sendall(self._wire.send(event.response()))
+                with suppress(LocalProtocolError):  # a goodbye came with it
+                    self.raw.sendall(self._wire.send(event.response()))
 
     def _event(self) -> Any:
         while not self._events:
