@@ -16,6 +16,8 @@ from tests.processes.kit import DATA, Process, scripted_daemon, scripted_market
 from tests.processes.outcome import Outcome, compare, of_journal, of_ledger
 
 SCENARIO = DATA / "deaths.jsonl"
+#: Fills by chance: entry and roll come in parts, legs apart, with this seed.
+FILLS = ("--fills", "realistic", "--seed", "7", "--legs-apart")
 Victim = Literal["daemon", "market", "both"]
 
 
