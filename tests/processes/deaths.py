@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path[0] = str(Path(__file__).parents[2])
 
 from tests.processes.sweeps import FILLS, Row, cut_sweep, run, sweep, table
 

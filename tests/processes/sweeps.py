@@ -13,7 +13,7 @@ import msgspec
 
 from tests.processes.cutter import Cutter
 from tests.processes.kit import DATA, Process, scripted_daemon, scripted_market
-from tests.processes.outcome import Outcome, compare, of_journal, of_ledger
+from tests.processes.remains import Outcome, compare, of_journal, of_ledger
 
 SCENARIO = DATA / "deaths.jsonl"
 #: Fills by chance: entry and roll come in parts, legs apart, with this seed.
