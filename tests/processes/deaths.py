@@ -14,10 +14,11 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
 
-from tests.processes.sweeps import FILLS, Row, cut_sweep, run, sweep, table
+from tests.processes.inside import inside_sweep
+from tests.processes.sweeps import FILLS, Ran, Row, cut_sweep, run, sweep, table
 
-#: Parts of the table and the points of each.
-PARTS = {"daemon": 100, "market": 50, "both": 50, "cut": 100}
+#: Parts of the table and the points of each; 0: every one there is, inside one process.
+PARTS = {"daemon": 100, "market": 50, "both": 50, "cut": 100, "edge": 0, "points": 0, "actors": 0}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,16 +26,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"of {', '.join(PARTS)} (all)")
     parser.add_argument("--points", type=int, help="points a part (100, 50, 50, 100)")
+    parser.add_argument("--every", type=int, default=1, help="edge, points: each n-th only (1)")
     parser.add_argument("--each", type=int, default=10, help="points in one day (10)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="where the points lie (from the clock)")
     args = parser.parse_args(arguments)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="deaths") as name:
         folder = Path(name)
-        calm = run(folder / "calm", [], *FILLS)
+        calm: Ran | None = None
         for part in args.part or PARTS:
             points = args.points or PARTS[part]
             began = time.monotonic()
+            if part in ("edge", "points", "actors"):
+                what = "market" if part == "points" else part
+                rows.append(inside_sweep(folder / part, what, args.every))  # type: ignore[arg-type]
+                print(f"{rows[-1].what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+                continue
+            calm = run(folder / "calm", [], *FILLS) if calm is None else calm
             if part == "cut":
                 rows.append(cut_sweep(folder, points, args.each, args.seed, calm, *FILLS))
             else:

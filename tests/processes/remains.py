@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.lean import AccountFill
 from actors.messages.order_state import OrderTable, fold
 from actors.messages.orders import LegFilled, OrderFact, OrderSent
-from actors.runtime import Core
+from actors.runtime import Core, Recorded
 from bridge.paper import Books, read_ledger
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
@@ -38,27 +39,36 @@ class Outcome(msgspec.Struct):
 def of_journal(path: Path) -> Outcome:
     """Folded from the journal alone; fails where a row of it is damaged."""
     assert verify(path).problem is None
-    book, table = Book(), OrderTable()
-    executions, sent = Counter[str](), Counter[tuple[str, int]]()
     with SqliteJournal(path, live=False) as journal:
         core: Core = desk_core(journal, LEAN_RULES)
-        for recorded in map(core.decode, journal.read()):
-            fact = recorded.fact
-            if isinstance(fact, OrderFact):
-                fold(table, recorded)
-            if isinstance(fact, BOOK_FACTS):
-                fold_book(book, recorded)
-            if isinstance(fact, LegFilled | AccountFill):
-                executions[fact.execution_id] += 1
-            if isinstance(fact, OrderSent):
-                sent[fact.order_id, fact.attempt] += 1
+        return of_facts(map(core.decode, journal.read()))
+
+
+def of_facts(facts: Iterable[Recorded]) -> Outcome:
+    """Folded from these facts alone."""
+    book, table = Book(), OrderTable()
+    executions, sent = Counter[str](), Counter[tuple[str, int]]()
+    for recorded in facts:
+        fact = recorded.fact
+        if isinstance(fact, OrderFact):
+            fold(table, recorded)
+        if isinstance(fact, BOOK_FACTS):
+            fold_book(book, recorded)
+        if isinstance(fact, LegFilled | AccountFill):
+            executions[fact.execution_id] += 1
+        if isinstance(fact, OrderSent):
+            sent[fact.order_id, fact.attempt] += 1
     orders = {each.order_id: (str(each.state), tuple(each.filled)) for each in table.orders.values()}
     return Outcome(book.cash, book.fees, dict(book.holdings), orders, executions, sent)
 
 
 def of_ledger(path: Path) -> Outcome:
     """Folded from the broker's ledger alone; `sent` counts how often an order id came to the broker."""
-    books = Books.of(read_ledger(path))
+    return of_books(Books.of(read_ledger(path)))
+
+
+def of_books(books: Books) -> Outcome:
+    """What the broker has, in our words."""
     names = {"submitted": "accepted", "invalid": "rejected"}
     orders: dict[str, tuple[str, tuple[int, ...]]] = {}
     for each in books.orders.values():

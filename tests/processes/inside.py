@@ -1,0 +1,278 @@
+"""The deaths' scenario inside one process, shortened to a minute a line: real tree, core, bridge, socket and market.
+
+Here a death can be put exactly: an edge's task at its n-th await, an actor after its n-th turn.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors.options.lean_margin import lean_initial_margin, lean_margin_used
+from actors.runtime import Backoff, Child, Core, MarketClock, MemoryJournal, Status, Supervisor
+from bridge import protocol
+from bridge.client import Connection
+from bridge.paper import Ledger, Market
+from bridge.paper.bars import Instant
+from bridge.paper.data import Feed, LeanFolder, MarketHours
+from bridge.paper.process import play_lock_step
+from bridge.paper.realistic import RealisticFills
+from bridge.server import BridgeServer, BridgeSettings
+from config.desk import LEAN_RULES
+from daemon.desk import desk_core
+from daemon.replay.script import ScriptLine, parse_script, symbols_of
+from daemon.run import BridgePort
+from tests.processes.kit import DATA
+from tests.processes.remains import Outcome, of_facts, of_ledger
+from tests.processes.sweeps import Ran, Row
+
+SCENARIO = DATA / "deaths.jsonl"
+DAY = dt.date(2015, 12, 24)
+_FIRST = dt.datetime(2015, 12, 24, 14, 40, tzinfo=dt.UTC)
+_MINUTE = dt.timedelta(minutes=1)
+
+
+def short_script() -> tuple[ScriptLine, ...]:
+    """The scenario's lines, one instant a minute."""
+    lines, minute, last = list[str](), 0, ""
+    for line in map(json.loads, SCENARIO.read_text().splitlines()):
+        minute += line["at"] != last
+        last = line["at"]
+        lines.append(json.dumps({**line, "at": (_FIRST + minute * _MINUTE).isoformat()}))
+    return tuple(parse_script("\n".join(lines), "deaths", LEAN_RULES.default_time_in_force))
+
+
+class ShortFeed(Feed):
+    """A day that ends a few minutes after the script's last line."""
+
+    end: dt.datetime
+
+    def __iter__(self) -> Iterator[Instant]:
+        for instant in super().__iter__():
+            if instant.at > self.end:
+                yield Instant(instant.at, "end", {}, frozenset())
+                return
+            yield instant
+
+
+class MarketDied(BaseException):
+    """The market's process is gone: nothing of its own runs any more."""
+
+
+class Deaths:
+    """Counts the market's points: each frame, and each commit before and after it. It dies at the n-th, once."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.count = 0
+
+    def point(self) -> None:
+        """One more. Raises MarketDied at the n-th."""
+        self.count += 1
+        if self.count == self._number:
+            raise MarketDied
+
+
+class DyingLedger(Ledger):
+    """A ledger whose market may die before or after a commit."""
+
+    deaths: Deaths
+
+    def commit(self) -> None:
+        self.deaths.point()
+        super().commit()
+        self.deaths.point()
+
+
+class DyingConnection(Connection):
+    """A connection whose market may die before it sends, and after it has read."""
+
+    def __init__(self, address: str, deaths: Deaths) -> None:
+        self._deaths = deaths
+        super().__init__(address)
+
+    def send(self, frame: protocol.Frame) -> None:
+        self._deaths.point()
+        super().send(frame)
+
+    def receive(self, timeout: float | None = None) -> protocol.ToLean | None:
+        frame = super().receive(timeout)
+        self._deaths.point()
+        return frame
+
+
+def short_market(script: tuple[ScriptLine, ...], ledger: Ledger) -> Market:
+    """The market of that hour over a ledger, new or not."""
+    hours = MarketHours.load(DATA / "lean")
+    symbols = dict.fromkeys(symbol for line in script for symbol in symbols_of(line.command))
+    feed = ShortFeed(LeanFolder(DATA / "lean"), hours, DAY, DAY, underlyings=("GOOG",), symbols=symbols)
+    feed.end = script[-1].at + 3 * _MINUTE
+    return Market(
+        feed, hours, cash=Decimal(100000), margin=lean_margin_used, initial=lean_initial_margin,
+        fills=RealisticFills(7), ledger=ledger,
+    )  # fmt: skip
+
+
+class Inside(msgspec.Struct):
+    """What a run in one process left: both books, how often edge and market began anew, awaits and points counted."""
+
+    ours: Outcome
+    brokers: Outcome
+    restarts: int
+    awaits: int
+    points: int
+
+
+class AwaitKiller(trio.abc.Instrument):
+    """Cancels a child of the tree when its tasks have come to their n-th await. Counts on, so 0 only counts."""
+
+    def __init__(self, number: int, kill: Callable[[], None]) -> None:
+        self._number, self._kill = number, kill
+        self.root: trio.lowlevel.Task | None = None
+        self.count = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A task of the child's came to an await (or ended)."""
+        if self.root is None or not self._inside(task):
+            return
+        self.count += 1
+        if self.count == self._number:
+            self._kill()
+
+    def _inside(self, task: trio.lowlevel.Task) -> bool:
+        found: trio.lowlevel.Task | None = task
+        while found is not None and found is not self.root:
+            found = None if found.parent_nursery is None else found.parent_nursery.parent_task
+        return found is not None
+
+
+async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, struck: str = "") -> Inside:
+    """Play the hour; kill the bridge at its n-th await, the market at its n-th point, or an actor after each input."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = short_script()
+    journal = MemoryJournal()
+    core = desk_core(journal, LEAN_RULES)
+    clock = MarketClock(_FIRST - 30 * _MINUTE)
+    port = BridgePort(core, journal, clock, script, lambda event, text: None)
+    core.start(clock.now())
+    if struck:
+        strike_after_each_input(core, struck)
+    path = folder / "bridge"
+    server = BridgeServer(port, BridgeSettings(unix=path), lambda event, text: None)
+    killer = AwaitKiller(await_number, lambda: tree.kill("bridge"))
+
+    async def bridge(status: Status) -> None:
+        killer.root = trio.lowlevel.current_task()
+        try:
+            await server.run(status)
+        finally:
+            killer.root = None
+
+    quick = Backoff(first=0.001, most=0.01)
+    tree = Supervisor(
+        "callboard", [Child("core", port.run, restart="temporary"), Child("bridge", bridge, backoff=quick)]
+    )
+    failed: list[BaseException] = []
+    deaths = Deaths(market_point)
+    lives = 0
+    market: Market | None = None
+
+    def market_process() -> None:
+        nonlocal lives, market
+        ledger = DyingLedger.__new__(DyingLedger)
+        ledger.deaths = deaths
+        ledger.__init__(folder / "ledger")
+        try:
+            market = short_market(script, ledger)
+            lives += 1
+            play_lock_step(market, lambda: DyingConnection(str(path), deaths), patience=20.0)
+        finally:
+            ledger.close()
+
+    def market_thread() -> None:
+        try:
+            try:
+                market_process()
+            except MarketDied:
+                market_process()
+        except BaseException as error:
+            failed.append(error)
+
+    trio.lowlevel.add_instrument(killer)
+    try:
+        async with trio.open_nursery() as nursery:
+            ready = Status()
+            nursery.start_soon(tree.run, ready)
+            await ready.wait_started()
+            thread = threading.Thread(target=market_thread, daemon=True)
+            thread.start()
+            while thread.is_alive():
+                await trio.sleep(0.005)
+            tree.stop()
+    finally:
+        trio.lowlevel.remove_instrument(killer)
+    if failed:
+        raise failed[0]
+    assert market is not None
+    restarts = sum(report.restarts for report in tree.report()) + lives - 1
+    ours = of_facts(map(core.decode, journal.read()))
+    return Inside(ours, of_ledger(folder / "ledger"), restarts, killer.count, deaths.count)
+
+
+def strike_after_each_input(core: Core, actor: str) -> None:
+    """From here on the actor loses its memory after every input that the core takes."""
+
+    def struck(name: str) -> None:
+        before = getattr(core, name)
+
+        def after(*arguments: object, **named: object) -> object:
+            try:
+                return before(*arguments, **named)
+            finally:
+                core.kill(actor, arguments[3] if name == "command" else arguments[0 if name == "advance" else 1])  # type: ignore[arg-type]
+
+        setattr(core, name, after)
+
+    for name in ("command", "tell", "view", "advance"):
+        struck(name)
+
+
+#: Every core actor of the desk.
+ACTORS = ("orders", "risk", "gateway", "breaker", "positions", "volatility", "performance")
+
+
+def inside_sweep(folder: Path, part: Literal["edge", "market", "actors"], every: int = 1) -> Row:
+    """The bridge killed at each await, the market at each frame and commit, or each actor after every input.
+
+    `every` takes each n-th point only.
+    """
+    calm = trio.run(lambda: play(folder / "calm"))
+    whats = {
+        "edge": "bridge, at each await", "market": "market, each frame and commit", "actors": "actor, after every input"
+    }  # fmt: skip
+    row = Row(whats[part])
+    if part == "actors":
+        for actor in ACTORS:
+            _add(row, calm, trio.run(partial(play, folder / actor, struck=actor)), actor, calm.restarts)
+        return row
+    last = calm.awaits if part == "edge" else calm.points
+    name = "await_number" if part == "edge" else "market_point"
+    for number in range(1, last + 1, every):
+        ran = trio.run(partial(play, folder / f"{part}{number}", **{name: number}))
+        _add(row, calm, ran, str(number), 1 if number < last - 5 else ran.restarts)
+    return row
+
+
+def _add(row: Row, calm: Inside, ran: Inside, label: str, restarts: int) -> None:
+    row.add(Ran(ran.ours, ran.brokers, [], 0, 0), 1, calm.ours, label)
+    if ran.restarts != restarts:
+        row.failures.append(f"{row.what} at {label}: {ran.restarts} restarts, expected {restarts}: nothing was killed")
