@@ -39,6 +39,7 @@ class LeanEnd:
         self._orders: dict[str, Known] = {}
         self._by_lean_id: dict[int, Known] = {}
         self._asked: dict[str, int] = {}
+        self._transfers: set[str] = set()
         self._calling: tuple[str, int] | None = None
         self._held: list[Heard] = []
         self._batch = 0
@@ -191,13 +192,17 @@ class LeanEnd:
         return None
 
     def _other(self, command: Any) -> protocol.StoredObject | None:
+        if isinstance(command, protocol.MoveCash) and command.transfer_id:
+            if command.transfer_id in self._transfers:
+                return None  # told again after a lost connection
+            self._transfers.add(command.transfer_id)
         try:
             answer = self._lean.other(command)
         except Exception as error:
             self.event(protocol.Notice, "error", type(command).__name__, words_of(error))
             return None
         if isinstance(command, protocol.MoveCash):
-            self.event(protocol.CashMoved, command.amount, command.reason)
+            self.event(protocol.CashMoved, command.amount, command.reason, command.transfer_id)
         return answer
 
     def _place(self, frame: protocol.PlaceOrder) -> None:

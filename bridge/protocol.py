@@ -477,10 +477,11 @@ class QueryOrder(Frame, frozen=True, array_like=True):
 
 
 class MoveCash(Frame, frozen=True, array_like=True):
-    """Backtests only: pay in (+) or withdraw (-) cash."""
+    """Backtests only: pay in (+) or withdraw (-) cash, once for each `transfer_id`; its CashMoved carries that id."""
 
     amount: Decimal
     reason: str
+    transfer_id: str = ""
 
 
 class StoreObject(Frame, frozen=True, array_like=True):

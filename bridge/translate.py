@@ -118,8 +118,8 @@ def word(out: Any) -> CommandFrame:
             return protocol.Exercise(exercise_id, 1, symbol, quantity, tag)
         case lean.Query(order_id=order_id, attempt=attempt):
             return protocol.QueryOrder(order_id, attempt)
-        case lean.MoveCash(amount=amount, reason=reason):
-            return protocol.MoveCash(amount, reason)
+        case lean.MoveCash(amount=amount, reason=reason, transfer_id=transfer_id):
+            return protocol.MoveCash(amount, reason, transfer_id)
         case _:
             raise TypeError(f"no frame for a {type(out).__name__}")
 

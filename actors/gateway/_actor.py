@@ -99,6 +99,11 @@ class GatewayState(msgspec.Struct):
     before: dict[str, int] = msgspec.field(default_factory=dict)
     #: Those of them with a cancel or an amend under way.
     asked_before: tuple[str, ...] = ()
+    #: Transfers of cash that nobody has told of yet, and how many there were.
+    transfers: dict[str, CashWanted] = msgspec.field(default_factory=dict)
+    transfers_asked: int = 0
+    #: Those of them when the session began.
+    transfers_before: tuple[str, ...] = ()
     #: Whether the session was here before.
     same: bool = False
 
@@ -115,7 +120,7 @@ class Gateway(CoreActor[GatewayState]):
     )  # fmt: skip
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
-        BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseReturned,
+        CashWanted, BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseReturned,
     )  # fmt: skip
     reacts = (OrderApproved, AmendApproved, ExerciseRequested, SessionOpened)
     releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted, SessionOpened)
@@ -149,9 +154,16 @@ class Gateway(CoreActor[GatewayState]):
                 state.asked_before = tuple(
                     order.order_id for order in live if order.state == "pending_cancel" or order.amend == "sent"
                 )
+                state.transfers_before = tuple(state.transfers)
                 state.before = {order.order_id: order.attempt for order in live if order.at_market}
             case SessionClosed():
                 state.connected = False
+            case CashWanted(transfer_id=transfer_id):
+                state.transfers_asked += 1
+                if transfer_id:
+                    state.transfers[transfer_id] = fact
+            case CashMoved(payment_id=payment_id):
+                state.transfers.pop(payment_id, None)
             case BreakerRaised(level=level):
                 state.level = max(state.level, level)
             case BreakerReset():
@@ -214,7 +226,8 @@ class Gateway(CoreActor[GatewayState]):
                     raise Refusal("invalid", "a transfer of 0 moves nothing")
                 if state.mode == "live":
                     raise Refusal("refused", "cash can only be moved in a backtest")
-                return Decision((Write(STREAM, CashWanted(command.amount, command.reason, principal)),))
+                wanted = CashWanted(command.amount, command.reason, principal, f"t{state.transfers_asked + 1}")
+                return Decision((Write(STREAM, wanted),))
             case TimerDue(key=key):
                 return Decision(self._overdue(state, key.partition(":")[2]))
         return Decision()
@@ -267,8 +280,8 @@ class Gateway(CoreActor[GatewayState]):
                 order = state.table.orders[order_id]
                 if order.state == "unknown" and state.connected:
                     return (Output(LEAN, Query(order_id, order.attempt)),)
-            case CashWanted(amount=amount, reason=reason) if state.connected:
-                return (Output(LEAN, MoveCash(amount, reason)),)
+            case CashWanted() as wanted if state.connected:
+                return (Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id)),)
             case SessionOpened(number=number) if state.connected and number == state.session:
                 return self._resumed(state)
             case _:
@@ -276,7 +289,9 @@ class Gateway(CoreActor[GatewayState]):
         return ()
 
     def _resumed(self, state: GatewayState) -> Iterable[Output]:
-        """What a lost connection may have swallowed: cancels and amends, which the other end takes but once."""
+        """What a lost connection may have swallowed: cancels, amends and transfers, which the other end takes once."""
+        for wanted in (state.transfers[key] for key in state.transfers_before if key in state.transfers):
+            yield Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id))
         for order in (state.table.orders[order_id] for order_id in state.asked_before):
             if order.state == "pending_cancel":
                 yield Output(LEAN, Cancel(order.order_id, order.cancel_tag))

@@ -215,10 +215,11 @@ class Query(msgspec.Struct, frozen=True, tag=True):
 
 
 class MoveCash(msgspec.Struct, frozen=True, tag=True):
-    """Backtests: pay in (+) or withdraw (-)."""
+    """Backtests: pay in (+) or withdraw (-), once for each id."""
 
     amount: Decimal
     reason: str
+    transfer_id: str
 
 
 # --- facts ------------------------------------------------------------------------------------------------------
@@ -304,6 +305,7 @@ class CashWanted(Fact, frozen=True, array_like=True):
     amount: Decimal
     reason: str
     principal: str
+    transfer_id: str = ""
 
 
 class EventSeen(Fact, frozen=True, array_like=True):

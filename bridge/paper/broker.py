@@ -164,9 +164,10 @@ class Broker(Books):
         if late:
             self._fill(order, crossed)
 
-    def pay(self, amount: Decimal, reason: str) -> str:
-        """Move cash in (+) or out (-); the payment's id where this broker has ids that last."""
-        payment_id = f"c{len(self.payments) + 1}" if self.durable else ""
+    def pay(self, amount: Decimal, reason: str, payment_id: str = "") -> str:
+        """Move cash in (+) or out (-); the payment's id: the client's, or one of the broker's where its ids last."""
+        if not payment_id and self.durable:
+            payment_id = f"c{len(self.payments) + 1}"
         self._record(CashPaid(payment_id, self.floor.now, amount, reason))
         return payment_id
 

@@ -270,7 +270,9 @@ class Session:
             case protocol.QueryOrder():
                 self._query(command)
             case protocol.MoveCash():
-                payment_id = self.broker.pay(command.amount, command.reason)
+                if command.transfer_id and any(paid.id == command.transfer_id for paid in self.broker.payments):
+                    return  # told again after a lost connection
+                payment_id = self.broker.pay(command.amount, command.reason, command.transfer_id)
                 self.portfolio.cash += command.amount
                 self._touched = True
                 self.event(protocol.CashMoved, command.amount, command.reason, payment_id)

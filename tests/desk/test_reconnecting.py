@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from actors.messages import lean
@@ -114,3 +116,79 @@ def test_an_execution_outside_of_orders_counts_once_over_sessions() -> None:
     desk.event("", -1, CALLS[0], "filled", **fill)
     assert desk.book.holdings[CALLS[0]] == held == 1
     assert msgspec.structs.asdict(desk.facts[-1].fact)["what"] == "execution seen before"
+
+
+def test_a_transfer_is_told_again_until_its_cash_moved_and_booked_once() -> None:
+    desk = Desk(mode="backtest")
+    desk.command(lean.TransferCash(Decimal(-250), "withdrawal"))
+    (first,) = desk.sent()
+    reconnect(desk)
+    assert desk.sent() == [first]
+    cash = desk.book.cash
+    for n in (1, 2):
+        desk.core.tell(lean.LeanCashMoved(n, first.amount, first.reason, first.transfer_id), desk.now)
+    assert desk.book.cash == cash - 250
+    reconnect(desk)
+    assert desk.sent() == []
+
+
+def test_a_new_session_tells_what_was_executed_and_it_is_booked_once() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.accept("a")
+    desk.fill("a", 0)
+    seen = [
+        lean.ExecutionSeen(
+            f"x{leg + 1}", "order", "" if leg else "a", leg, CALLS[leg + 1], 1 - 2 * leg, Decimal("10.10"), Decimal(1),
+            Decimal(0), f"ba{leg}", 1, "",
+        )
+        for leg in range(2)
+    ]  # fmt: skip
+    by_hand = lean.ExecutionSeen(
+        "x9", "external", "", -1, CALLS[0], 3, Decimal(5), Decimal(0), Decimal(0), "b77", 2, "by hand"
+    )
+    told = (*seen, by_hand)
+    for session in ("2", "3"):
+        desk.core.tell(lean.LeanDisconnected("killed"), desk.now)
+        desk.n = 0
+        account = lean.AccountView(desk.book.cash, desk.book.cash, Decimal(0), Decimal(0), Decimal(0), (), 0)
+        desk.core.tell(
+            lean.LeanConnected(session, "live", "paper", True, account, (), (), told),
+            desk.now,  # type: ignore[arg-type]
+        )
+    assert (desk.order("a").state, desk.order("a").filled) == ("filled", [1, -1])
+    assert desk.book.holdings == {CALLS[0]: 3, CALLS[1]: 1, CALLS[2]: -1}
+
+
+def test_a_working_order_is_found_again_by_the_brokers_id_though_its_tag_is_gone() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.submit("b", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.accept("a")
+    desk.command(CancelOrder("a"))
+    desk.sent()
+    desk.core.tell(lean.LeanDisconnected("killed"), desk.now)
+    account = lean.AccountView(desk.book.cash, desk.book.cash, Decimal(0), Decimal(0), Decimal(0), (), 0)
+    listed = lean.OpenOrderSeen("", desk.order("a").body.legs, 1, (0, 0), (1, 2), ("ba0",), "")
+    desk.core.tell(lean.LeanConnected("2", "live", "paper", True, account, (listed,), ()), desk.now)  # type: ignore[arg-type]
+    assert desk.order("a").state == "pending_cancel"
+    assert desk.order("a").lean_ids == {0: 1, 1: 2}
+    assert desk.order("b").state == "unknown"
+    assert sorted(sent(desk)) == ["Cancel a", "Query b"]
+
+
+def test_an_unknown_order_that_works_after_all_is_canceled_again_where_a_cancel_was_wanted() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.accept("a")
+    desk.command(CancelOrder("a"))
+    reconnect(desk, session="2")
+    assert desk.order("a").state == "unknown"
+    desk.sent()
+    desk.n = 0
+    desk.returned("a", call="query", status="submitted")
+    assert desk.order("a").state == "pending_cancel"
+    assert sent(desk) == ["Cancel a"]
