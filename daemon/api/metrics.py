@@ -13,6 +13,8 @@ from daemon.api.desk import Desk
 from daemon.views_desk import status_shown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+#: What strangers call a method makes no series of its own.
+_METHODS = frozenset(("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"))
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -36,7 +38,8 @@ class Metrics:
 
     def seen(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request was answered (`status` 0: it was not)."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route, str(status)).observe(seconds)
 
     def submitted(self, seconds: float) -> None:
         """One submit was durable."""
@@ -77,6 +80,9 @@ class _State(Collector):
         yield _sum("callboard_views_conflated", "Market views that a newer one replaced", lanes.conflated)
         yield _one("callboard_journal_sequence", "Last fact decided", driver.core.seq)
         yield _one("callboard_journal_durable_sequence", "Last fact on disk", driver.core.durable_seq)
+        path = getattr(driver.journal, "path", None)
+        if path is not None:
+            yield _one("callboard_journal_bytes", "Size of the journal's file", path.stat().st_size)
         yield _one("callboard_feed_clients", "Clients of the feed", feed.clients)
         yield _one("callboard_feed_waiting", "Facts that wait for the slowest client", feed.waiting)
         yield _sum("callboard_feed_frames", "Frames sent to clients", feed.delivered)

@@ -29,8 +29,9 @@ AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 class House:
     """What runs, and a client that asks it with a role's token."""
 
-    def __init__(self, driver: Driver, views: Views, tokens: Tokens, feed: Feed, app: App) -> None:
+    def __init__(self, driver: Driver, views: Views, tokens: Tokens, feed: Feed, app: App, board: Board) -> None:
         self.driver, self.views, self.tokens, self.feed, self.app = driver, views, tokens, feed, app
+        self.board = board
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1")
         self.notices: list[tuple[str, str]] = []
 
@@ -52,7 +53,8 @@ async def house(
     driver.listen(views.add)
     driver.core.start(AT, views.add)
     tokens = Tokens(TOKENS, file)
-    feed = Feed(kept, driver.core.decode, tokens, after=views.seq, board=Board(driver, views, DeskRules()))
+    board = Board(driver, views, DeskRules())
+    feed = Feed(kept, driver.core.decode, tokens, after=views.seq, board=board)
     driver.listen(feed.add)
     made: list[House] = []
 
@@ -62,7 +64,7 @@ async def house(
     app = make_app(driver, views, tokens, feed, settings=ApiSettings(**settings), notice=notice)
     async with trio.open_nursery() as nursery:
         await nursery.start(_running, driver)
-        made.append(House(driver, views, tokens, feed, app))
+        made.append(House(driver, views, tokens, feed, app, board))
         async with made[0].client:
             yield made[0]
         nursery.cancel_scope.cancel()

@@ -72,6 +72,12 @@ def sample(desk: Desk, examples: int, known: dict[str, list[str]]) -> dict[str, 
                 # Half of the requests are about something that there is.
                 if known.get(name) and data.draw(hypothesis.strategies.booleans()):
                     case.path_parameters[name] = data.draw(hypothesis.strategies.sampled_from(known[name]))
+            if isinstance(case.body, dict) and "legs" in case.body and data.draw(hypothesis.strategies.booleans()):
+                # Generated symbols name nothing: half of the orders are about contracts that there are.
+                keep = ("order_id", "quantity", "tag", "priority", "allow_netting", "time_in_force")
+                case.body = {key: value for key, value in case.body.items() if key in keep}
+                case.body["legs"] = data.draw(hypothesis.strategies.sampled_from(LEGS))
+                case.body["limit_price"] = data.draw(hypothesis.strategies.sampled_from(PRICES))
             if "wait" in (case.query or {}):
                 case.query["seconds"] = 0.05
             response = case.call(session=session, headers={"authorization": f"Bearer {TOKENS['admin']}"})
@@ -83,6 +89,13 @@ def sample(desk: Desk, examples: int, known: dict[str, list[str]]) -> dict[str, 
     return answered
 
 
+LEGS = [
+    CONDOR["legs"], [{"symbol": "GOOG  160115C00755000", "ratio": -1}], [{"symbol": "GOOG", "ratio": 100}],
+    [{"symbol": "GOOG  160108C00750000", "ratio": -1}, {"symbol": "GOOG  160219C00750000", "ratio": 1}],
+    [{"symbol": "GOOG  160115P00750000", "ratio": 1}, {"symbol": "GOOG", "ratio": 100}],
+    [{"symbol": "SPY   160115P00200000", "ratio": 1}],
+]  # fmt: skip
+PRICES = ["-5.50", "0", "0.01", "-0.05", "1000000", "12.345", None]
 KNOWN = {"order_id": ["one", "resting"], "position_id": ["one"], "underlying": ["GOOG"], "name": ["orders"]}
 
 
