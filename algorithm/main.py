@@ -118,7 +118,7 @@ class Callboard(QCAlgorithm):
         for known in self._reading.open_orders():
             self._end.adopt(known)
         self._end.account()
-        self._live.start()
+        self._live.start(self._calls.now())
 
     def on_securities_changed(self, changes: Any) -> None:
         self._calls.learn([security.symbol for security in changes.added_securities])
@@ -195,6 +195,7 @@ class Callboard(QCAlgorithm):
     @guarded
     def on_end_of_algorithm(self) -> None:
         if self.live_mode:
+            self._end.close()
             self._live.goodbye(self._calls.now(), "the run is over", self._end.account())
         else:
             self._lock_step.goodbye(self._calls.now(), "the run is over")

@@ -42,6 +42,7 @@ class LeanEnd:
         self._transfers: set[str] = set()
         self._calling: tuple[str, int] | None = None
         self._held: list[Heard] = []
+        self._closed = False
         self._batch = 0
         self._together: tuple[int, dt.datetime, set[int]] | None = None
         self._touched = False
@@ -160,14 +161,20 @@ class LeanEnd:
     def drain(self) -> list[protocol.StoredObject]:
         """Run what waits in the inbox, unless another thread is at it. On a thread of LEAN's."""
         answers: list[protocol.StoredObject] = []
-        while self.inbox and self._commands.acquire(blocking=False):
+        while self.inbox and not self._closed and self._commands.acquire(blocking=False):
             try:
-                while self.inbox:
+                while self.inbox and not self._closed:
                     answer = self._run(self.inbox.popleft())
                     answers += [] if answer is None else [answer]
             finally:
                 self._commands.release()
         return answers
+
+    def close(self) -> None:
+        """No command runs from now on; waits for one that does. What nobody could be told of must not happen."""
+        with self._commands:
+            self._closed = True
+            self.inbox.clear()
 
     def run(self, commands: Sequence[Any]) -> None:
         """Run these one after another; waits for a command that runs."""

@@ -206,8 +206,9 @@ class Live:
         self._fresh = True
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._receiving, self._sending)]
 
-    def start(self) -> None:
+    def start(self, at: dt.datetime) -> None:
         """Begin, and go on until `goodbye`."""
+        self._at = at
         for thread in self._threads:
             thread.start()
 

@@ -7,6 +7,7 @@ session tells comes back as LEAN's events, each the moment it happens.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, cast
@@ -75,6 +76,7 @@ class Engine:
         self.orders: dict[int, Order] = {}
         self.tickets: dict[int, OrderTicket] = {}
         self.depth = 0
+        self.lock = threading.RLock()
         self.handler: Any = None
         self.quit_reason: str | None = None
         self._market: Market | None = None
@@ -178,11 +180,13 @@ class Engine:
             case protocol.CallReturned():
                 self._returned.append(event)
             case protocol.OrderEvent():
-                self._now = max(self._now, event.at.replace(tzinfo=None))
+                if not self.live:
+                    self._now = max(self._now, event.at.replace(tzinfo=None))
                 self.deliver(*self._order_event(event))
             case protocol.MarginCalled(orders=orders):
                 requests = [SubmitOrderRequest(Symbol(symbol), float(quantity)) for symbol, quantity in orders]
-                self._now = event.at.replace(tzinfo=None)
+                if not self.live:
+                    self._now = event.at.replace(tzinfo=None)
                 self.algorithm.on_margin_call(requests)
             case protocol.Delisted(symbol=symbol, warning=warning):
                 kind = DelistingType.WARNING if warning else DelistingType.DELISTED
@@ -284,6 +288,9 @@ class Engine:
             return self.run(frame)
         finally:
             self.depth -= 1
+
+    def wait_for_fill(self, ticket: OrderTicket) -> None:
+        """Live: what a synchronous market order does."""
 
     def update(self, lean_id: int, fields: UpdateOrderFields) -> OrderResponse:
         """LEAN's update of one ticket."""
@@ -524,7 +531,10 @@ class QCAlgorithm:
     def market_order(
         self, symbol: Any, quantity: int, asynchronous: bool = False, tag: str = "", properties: Any = None
     ):
-        return self._single(symbol, quantity, "market", asynchronous, tag, properties)
+        ticket = self._single(symbol, quantity, "market", asynchronous, tag, properties)
+        if self.live_mode and not asynchronous:
+            self._engine.wait_for_fill(ticket)
+        return ticket
 
     def limit_order(
         self,

@@ -222,7 +222,8 @@ class Portfolio:
 
     @property
     def _account(self) -> Any:
-        return self._engine.market.session.account()
+        with self._engine.lock:
+            return self._engine.market.session.account()
 
     def values(self) -> list[_Holding]:
         return [

@@ -34,6 +34,8 @@ class Order:
         #: Status of the last event delivered: live, the ticket runs ahead of it.
         self.told = OrderStatus.NEW
         self.quantity = 0.0 if ticket is None else float(ticket.order.wanted(ticket.order.legs[index]))
+        #: Live: whether LEAN's threads have begun to tell of it; before, the order is new.
+        self.taken = not engine.live
         #: The number of the combo that this is a leg of, 0 for none.
         self.group = 0
 
@@ -84,8 +86,10 @@ class Order:
 
     @property
     def status(self) -> OrderStatus:
-        """Where the order is now."""
+        """Where the order is now, whatever was told of it."""
         ticket = self._ticket
+        if not self.taken:
+            return OrderStatus.NEW
         if ticket is None or ticket.kind == "exercise":
             return OrderStatus.FILLED
         order, leg = ticket.order, ticket.order.legs[self._index]
@@ -119,7 +123,16 @@ class OrderTicket:
 
     def __init__(self, engine: Engine, order_id: int, order: Order | None, **shown: Any) -> None:
         self._engine, self.order_id, self._order, self._shown = engine, order_id, order, shown
-        self.response = OrderResponse()
+        self._response = OrderResponse()
+
+    @property
+    def response(self) -> OrderResponse:
+        """What LEAN said last to a request about this ticket; live, nothing before its threads took it."""
+        return self._response if self._order is None or self._order.taken else OrderResponse()
+
+    @response.setter
+    def response(self, response: OrderResponse) -> None:
+        self._response = response
 
     @property
     def status(self) -> OrderStatus:
