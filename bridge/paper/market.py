@@ -207,7 +207,9 @@ class Market:
         frames: list[protocol.Frame] = []
         if self.session.has_events:
             frames.append(protocol.Events(self.session.take_events(), self.session.account_if_touched()))
-        return [*frames, *self._goodbye(reason)]
+        frames += self._goodbye(reason)
+        self._commit()
+        return frames
 
     def settle(self, done: protocol.Done) -> protocol.Settle:
         """Run the commands one after another and answer with what came of them."""

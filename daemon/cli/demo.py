@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: it ended, the market's account is our book; 1: it failed, or they differ; 78: what was given can't be used."""
+    """0: it ended, the broker's ledger is our book; 1: it failed, or they differ; 78: what was given can't be used."""
     import msgspec
     import trio
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         states = ", ".join(f"{count} {state}" for state, count in summary.orders.items()) or "no orders"
         print(f"{states}; {summary.fills} fills, {summary.positions} positions, equity {summary.equity}")
         word = {True: "equal to", False: "not equal to", None: "not compared with"}[summary.ledger_equal]
-        print(f"our book is {word} the market's account; {summary.restarts} restarts")
+        print(f"our book is {word} the broker's ledger; {summary.restarts} restarts")
     for difference in summary.differences:
         print(f"differs: {difference}", file=sys.stderr)
     return FAILED if summary.ledger_equal is False else OK

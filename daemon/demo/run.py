@@ -19,6 +19,7 @@ import trio
 from actors.messages.lean import AccountFill, SessionOpened
 from actors.messages.orders import LegFilled, OrderDenied
 from actors.runtime import Recorded, Status, first_cause
+from bridge.paper import Books, read_ledger
 from bridge.server import BridgeSettings
 from config.calendar import ExchangeSessions
 from daemon.demo.guide import Guide
@@ -139,6 +140,7 @@ class _Demo:
             sys.executable, "-c", "import sys; from daemon.cli import main; sys.exit(main())", "market", "--bridge",
             str(self.folder / "bridge"), "--synthetic", str(request.seed), "--from", request.first.isoformat(), "--to",
             "2045-12-29", "--speed", str(request.speed), "--step", str(request.step), "--cash", request.cash, "--tied",
+            "--ledger", str(self.folder / "ledger"),
             *(word for ticker in ("SPX", "ACME", "NOVA") for word in ("--underlying", ticker)),
             *(word for chain in CHAINS for word in ("--subscribe", chain)),
         ]  # fmt: skip
@@ -223,16 +225,15 @@ class _Demo:
         assert port is not None
         market = port.core.market
         book = views.book
-        # Its last account comes with the goodbye, after all events: only then may the two be compared.
-        last = views.account if self.goodbye else None
-        differences = compare(book, last) if last is not None else ()
+        # The broker's own file, after it said goodbye: only then may the two be compared.
+        differences = compare(book, Books.of(read_ledger(self.folder / "ledger"))) if self.goodbye else ()
         return Summary(
             seed=self.request.seed, speed=self.request.speed, seconds=round(seconds, 1),
             market_from=self.market_from, market_to=port.clock.now(), views=0 if market is None else market.number,
             facts=views.seq, orders=orders_by_state(views), fills=self.fills,
             positions=len(book.positions), closed_positions=len(book.closed), cash=book.cash, fees=book.fees,
             realised=book.realised, equity=None if views.equity is None else views.equity.value,
-            restarts=self.restarts, ledger_equal=None if last is None else not differences, differences=differences,
+            restarts=self.restarts, ledger_equal=not differences if self.goodbye else None, differences=differences,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a demo ends with: orders, fills, positions, equity, and whether the market's account is our book."""
+"""What a demo ends with: orders, fills, positions, equity, and whether the broker's ledger is our book."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from decimal import Decimal
 import msgspec
 
 from actors.messages.book import Book
-from actors.messages.lean import AccountView
+from bridge.paper import Books
 from daemon.views import Views
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of one demo. Money in dollars; `ledger_equal` says that cash and holdings of the market's last account
-    are those of our book (None: the market said no last word), `differences` where not. `views` counts the markets
+    """Numbers of one demo. Money in dollars; `ledger_equal` says that cash and holdings of the broker's ledger are
+    those of our book (None: the market said no last word), `differences` where not. `views` counts the markets
     that the core saw, `restarts` the daemon's edges and the market."""
 
     seed: int
@@ -43,14 +43,14 @@ def orders_by_state(views: Views) -> dict[str, int]:
     return dict(sorted(Counter(order.state for order in views.orders.orders.values()).items()))
 
 
-def compare(book: Book, account: AccountView) -> tuple[str, ...]:
-    """Where our book differs from the market's account, in words: cash, and signed holdings by symbol."""
+def compare(book: Book, broker: Books) -> tuple[str, ...]:
+    """Where our book differs from the broker's ledger, in words: cash, and signed holdings by symbol."""
     found: list[str] = []
+    account = broker.portfolio
     if book.cash != account.cash:
-        found.append(f"cash: ours {book.cash}, the market's {account.cash}")
-    theirs = {holding.symbol: int(holding.quantity) for holding in account.holdings if holding.quantity}
-    for symbol in sorted({*theirs, *book.holdings}):
-        ours, its = book.holdings.get(symbol, 0), theirs.get(symbol, 0)
-        if ours != its:
-            found.append(f"{symbol}: ours {ours}, the market's {its}")
+        found.append(f"cash: ours {book.cash}, the ledger's {account.cash}")
+    for symbol in sorted({*account.holdings, *book.holdings}):
+        ours, theirs = book.holdings.get(symbol, 0), account.quantity(symbol)
+        if ours != theirs:
+            found.append(f"{symbol}: ours {ours}, the ledger's {theirs}")
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The demo as people start it: one address, something to see, a clean end, and the market's account is our book."""
+"""The demo as people start it: one address, something to see, a clean end, and the broker's ledger is our book."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def market_processes(folder: Path) -> list[str]:
+def market_pids(folder: Path) -> list[int]:
     """Processes that still name this folder in their arguments."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            text = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            text = entry.read_bytes().decode(errors="replace")
         except OSError:
             continue
         if str(folder) in text:
-            found.append(text)
+            found.append(int(entry.parent.name))
     return found
 
 
@@ -67,7 +67,7 @@ def test_it_ends_by_itself_and_says_what_happened(tmp_path: Path) -> None:
     assert summary["market_from"] == "2026-01-05T05:00:00Z"
     assert len(ADDRESS.findall(errors)) == 1
     assert list(tmp_path.iterdir()) == []
-    assert market_processes(tmp_path) == []
+    assert market_pids(tmp_path) == []
 
 
 def test_the_guided_orders_fill_amend_cancel_and_exit(tmp_path: Path) -> None:
@@ -114,9 +114,38 @@ def test_the_address_works_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
         process.wait()
     assert process.returncode == 0, errors
     assert "no orders" in out
-    assert "our book is equal to the market's account" in out
+    assert "our book is equal to the broker's ledger" in out
     assert list(tmp_path.iterdir()) == []
-    assert market_processes(tmp_path) == []
+    assert market_pids(tmp_path) == []
+
+
+def test_a_market_that_is_killed_comes_back_from_its_ledger(tmp_path: Path) -> None:
+    process = demo(tmp_path, "--port", "0", "--json", "--speed", "240")
+    try:
+        assert process.stderr is not None
+        address, token = ADDRESS.findall(process.stderr.readline())[0]
+
+        def calls() -> str:
+            orders = ask(address, "/api/v1/orders", token)["orders"]
+            return next((order["state"] for order in orders if order["order_id"] == "0105-calls"), "")
+
+        waited_for(process, lambda: calls() == "filled")
+        session = ask(address, "/api/v1/status", token)["session"]
+        (market,) = [each for each in market_pids(tmp_path) if each != process.pid]
+        os.kill(market, signal.SIGKILL)
+        waited_for(process, lambda: ask(address, "/api/v1/status", token)["session"] != session)
+        at = ask(address, "/api/v1/status", token)["now"]
+        waited_for(process, lambda: ask(address, "/api/v1/status", token)["now"] > at)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=15)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, errors
+    summary = json.loads(out)
+    assert summary["restarts"] == 1
+    assert summary["ledger_equal"] is True
+    assert summary["fills"] >= 2
 
 
 def test_kill_9_leaves_no_market_behind(tmp_path: Path) -> None:
@@ -127,7 +156,7 @@ def test_kill_9_leaves_no_market_behind(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     until = time.monotonic() + 30
-    while market_processes(tmp_path):
+    while market_pids(tmp_path):
         assert time.monotonic() < until
         time.sleep(0.05)
 
