@@ -106,9 +106,14 @@ class SettleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 class CloseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Close a position, or `units` of it, by one order. Without `limit_price` the price is taken from the market when
-    the order is made: `price` says whether the middle or what fills now. `order_id` is the key."""
+    the order is made: `price` says whether the middle or what fills now. `order_id` is the key.
+
+    `legs`: where a broker may fill legs apart, closing a spread whole could leave its short leg naked and does not pass
+    a halt; buying back its `short` legs does, and selling its `long` ones after that.
+    """
 
     order_id: Id
+    legs: Literal["all", "short", "long"] = "all"
     units: Quantity | None = None
     limit_price: Decimal | None = None
     price: Literal["mid", "natural"] = "mid"

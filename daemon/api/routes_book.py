@@ -11,6 +11,7 @@ from starlette.responses import Response
 from actors.messages.book import Position
 from actors.messages.order_state import Order
 from actors.messages.orders import OrderBody, OrderLeg
+from actors.options.contracts import multiplier_of
 from actors.runtime import CommandConflict, Refusal
 from daemon.api.answers import answer
 from daemon.api.desk import Desk, content_tag
@@ -26,7 +27,7 @@ from daemon.views_desk import (
     reconciliation_shown,
 )
 from daemon.views_orders import OrderShown, order_shown
-from daemon.views_positions import PositionShown, position_shown, positions_shown, units_of
+from daemon.views_positions import PositionShown, position_shown, positions_shown, units_of, value
 
 _CENT = Decimal("0.01")
 #: Rules of the desk that no actor here has yet: said, so that nobody relies on them.
@@ -160,20 +161,28 @@ class BookRoutes:
 
     def _closing(self, position: Position, body: CloseBody) -> OrderBody:
         """One order against the position's legs, at the price asked for or the market's now. Raises Refusal."""
-        holdings = position.holdings
+        whole = units_of(position.holdings)
+        if body.units is not None and body.units > whole:
+            raise Refusal("invalid", f"{body.units} units to close, {whole} held")
+        holdings = {
+            symbol: quantity
+            for symbol, quantity in position.holdings.items()
+            if body.legs == "all" or (quantity < 0) == (body.legs == "short")
+        }
+        if not holdings:
+            raise Refusal("invalid", f"position {position.position_id!r} has no {body.legs} leg")
         held = units_of(holdings)
-        units = held if body.units is None else body.units
-        if units > held:
-            raise Refusal("invalid", f"{units} units to close, {held} held")
+        units = held if body.units is None else held * body.units // whole
         legs = tuple(OrderLeg(symbol, -quantity // held) for symbol, quantity in sorted(holdings.items()))
         price = body.limit_price
         if price is None:
-            shown = self._shown(position)
-            value = shown.mark if body.price == "mid" else shown.natural
-            if value is None:
-                missing = [leg.symbol.strip() for leg in shown.legs if leg.bid is None or leg.ask is None]
-                raise Refusal("invalid", f"no {body.price} price: {', '.join(missing)} is not quoted; give limit_price")
-            price = (-Decimal(value)).quantize(_CENT)
+            valued = value(self._desk.market, holdings)
+            worth = valued.mark if body.price == "mid" else valued.natural
+            if worth is None:
+                names = ", ".join(symbol.strip() for symbol in sorted(holdings))
+                raise Refusal("invalid", f"no {body.price} price of {names} is known; give limit_price")
+            size = max(multiplier_of(symbol) for symbol in holdings)
+            price = (-worth / (held * size)).quantize(_CENT)
         return OrderBody(
             legs, units, "limit", price, time_in_force=body.time_in_force, position_id=position.position_id,
             tag=body.tag,
@@ -205,10 +214,12 @@ class BookRoutes:
 
 def _is_close(order: Order, position_id: str, body: CloseBody) -> bool:
     """Whether an order is what this body asked for before."""
+    sides = {leg.ratio > 0 for leg in order.body.legs}
     return (
         order.body.position_id == position_id
+        and (body.legs == "all" or sides == {body.legs == "short"})
         and order.body.time_in_force == body.time_in_force
         and order.body.tag == body.tag
-        and (body.units is None or body.units == order.body.quantity)
+        and (body.units is None or body.legs != "all" or body.units == order.body.quantity)
         and (body.limit_price is None or body.limit_price == order.body.limit_price)
     )

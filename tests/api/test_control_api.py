@@ -320,6 +320,23 @@ def test_a_position_is_shown_explained_and_closed_once_under_its_key(desk: Desk)
     assert desk.ask("GET", "/api/v1/positions/to-close").json()["detail"] == "position 'to-close' is closed"
 
 
+def test_at_reduce_only_a_spread_is_closed_by_its_short_legs_first(desk: Desk) -> None:
+    made = {"order_id": "apart", **CONDOR, "limit_price": "-5.00"}
+    assert desk.ask("POST", "/api/v1/orders?wait=final", json=made).json()["state"] == "filled"
+    desk.ask("POST", "/api/v1/breaker/halt", json={"level": 3, "reason": "out, but never naked"})
+    states = []
+    for legs in ("long", "all", "short", "long"):
+        close = {"order_id": f"apart-{len(states)}", "price": "natural", "legs": legs}
+        answer = desk.ask("POST", "/api/v1/positions/apart/close?wait=final", json=close)
+        states.append((legs, answer.json()["state"], answer.json()["reducing"]))
+    assert states == [
+        ("long", "denied", False), ("all", "denied", False), ("short", "filled", True), ("long", "filled", True),
+    ]  # fmt: skip
+    assert desk.ask("GET", "/api/v1/positions/apart").status_code == 404
+    began = desk.ask("POST", "/api/v1/breaker/reset", json={"reason": "out"})
+    assert desk.ask("POST", "/api/v1/breaker/reset", json=began.json()).json()["level"] == 0
+
+
 def test_state_frames_carry_all_then_only_what_changed(desk: Desk) -> None:
     first = {"token": TOKENS["viewer"], "subjects": None, "states": ["status", "account", "chain:GOOG:2016-01-15", "x"]}
     feed = Socket(desk.address, "/api/v1/feed", first)
