@@ -12,7 +12,7 @@ CHECK_FAILED = 64
 CONFIGURATION = 78
 
 MODULES = {
-    "demo": "demo", "run": "run", "market": "market", "ledger": "ledger", "replay": "replay",
+    "demo": "demo", "run": "run", "market": "market", "lean": "lean", "ledger": "ledger", "replay": "replay",
     **dict.fromkeys(
         ("status", "account", "holdings", "positions", "explain", "chain", "facts", "reconcile"), "looking"
     ),

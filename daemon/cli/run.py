@@ -16,6 +16,7 @@ from daemon.cli.config import add_settings_arguments, settings_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge import protocol
     from config.settings import Settings
     from daemon.api import ApiSettings
     from daemon.run import RunRequest
@@ -36,6 +37,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="how fast the market's time runs (1)")
     parser.add_argument("--risk", choices=("lean", "default"), help="whose rules judge orders (risk.rules)")
     parser.add_argument("--script", type=Path, metavar="FILE", help="lock-step: JSON lines, what is done and when")
+    parser.add_argument(
+        "--underlying", action="append", default=[], metavar="T", help="a stock or index that LEAN shall subscribe"
+    )
+    parser.add_argument(
+        "--subscribe", action="append", default=[], metavar="F",
+        help="a chain that LEAN shall subscribe, as 'GOOG:weeklys,strikes=-30..30,days=0..60'",
+    )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="end with the first session")
     parser.add_argument(
         "--api", metavar="HOST:PORT", help="serve the control API there (order_queue_api.host and .port; port 0: any)"
@@ -158,7 +166,7 @@ def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     bridge = BridgeSettings(
         unix=Path(wire.address) if tcp is None else None, tcp=tcp, secret=secret,
         dead_man_seconds=wire.dead_man.total_seconds(), handshake_seconds=wire.handshake.total_seconds(),
-        silent_seconds=wire.silent.total_seconds(),
+        silent_seconds=wire.silent.total_seconds(), subscribe=_subscribe(args, settings),
     )  # fmt: skip
     return RunRequest(
         journal=Path(settings.daemon.journal), bridge=bridge, clock=settings.daemon.clock, speed=args.speed,
@@ -166,6 +174,30 @@ def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
         tokens=None if api is None else _tokens(settings.order_queue_api.auth_token_file, settings.daemon.journal),
         api_settings=_api_settings(settings),
     )  # fmt: skip
+
+
+def _subscribe(args: argparse.Namespace, settings: Settings) -> protocol.Subscribe | None:
+    """What LEAN shall subscribe: what the flags and the script name; None where they name nothing."""
+    from actors.options.contracts import INDEX_ROOTS, Contract, parse_symbol
+    from bridge import protocol
+    from bridge.paper.data import parse_filter
+    from config.desk import LEAN_RULES, desk_rules
+    from daemon.replay.script import read_script, symbols_of
+
+    chains = tuple(parse_filter(text) for text in args.subscribe)
+    symbols: dict[str, None] = {}
+    if args.script is not None:
+        rules = LEAN_RULES if settings.risk.rules == "lean" else desk_rules(settings)
+        for line in read_script(args.script, rules.default_time_in_force):
+            symbols |= dict.fromkeys(symbols_of(line.command))
+    options = [symbol for symbol in symbols if isinstance(parse_symbol(symbol), Contract)]
+    named = [symbol for symbol in symbols if symbol not in options]
+    roots = [INDEX_ROOTS.get(chain.root, chain.root) for chain in chains]
+    written_on = [INDEX_ROOTS.get(symbol[:6].strip(), symbol[:6].strip()) for symbol in options]
+    underlyings = tuple(dict.fromkeys([*args.underlying, *roots, *named, *written_on]))
+    if not underlyings:
+        return None
+    return protocol.Subscribe(underlyings, chains, tuple(options), tuple(INDEX_ROOTS.items()))
 
 
 def _api_settings(settings: Settings) -> ApiSettings:
