@@ -39,7 +39,8 @@ CHAINS = (
 _MARKET_ENDS, _DAEMON_ENDS = 3.5, 5.0
 #: Seconds that the market may take to come.
 _MARKET_COMES = 60.0
-_MOST_STARTS = 5
+#: A market that ends so many times, each within so many seconds of its start, is not started again.
+_MOST_FAILURES, _STAYS_UP = 5, 60.0
 
 
 class DemoError(Exception):
@@ -121,18 +122,25 @@ class _Demo:
     # --- the market -------------------------------------------------------------------------------------------
 
     async def market(self) -> None:
-        """Keep a market running; one that ends unasked is started again."""
-        starts = 0
-        while not self.stopping and starts < _MOST_STARTS:
-            starts += 1
-            self.restarts += starts > 1
+        """Keep a market running; one that ends unasked is started again, but not one that can't stay up."""
+        failures = 0
+        while not self.stopping:
+            began = time.monotonic()
             code = await self._market_once()
             if self.stopping:
                 return
+            failures = failures + 1 if time.monotonic() - began < _STAYS_UP else 1
             self.notice("market", f"ended with {code}")
-            await trio.sleep(0.2 * starts)
-        self.failure = DemoError(f"the market ended {starts} times")
-        self.over.set()
+            if failures == _MOST_FAILURES:
+                self.failure = DemoError(f"the market ended {failures} times; the last words: {self._last_words()}")
+                self.over.set()
+                return
+            self.restarts += 1
+            await trio.sleep(0.2 * failures)
+
+    def _last_words(self) -> str:
+        lines = (self.folder / "market.err").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "none"
 
     async def _market_once(self) -> int:
         request = self.request
