@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -109,6 +110,7 @@ class BridgeServer:
         self._settings = settings
         self._notice = on_notice
         self._peer: str | None = None
+        self._quiet = Quiet()
         self._strangers = 0
         self.tcp_port: int | None = None
         self.sessions_ended = 0
@@ -165,9 +167,14 @@ class BridgeServer:
                 if hello is not None:
                     await self._session(wire, hello)
         except _Refuse as refused:
-            self._notice("refused", f"{who}: {refused}")
+            self._turned_away("refused", who, str(refused))
         except Exception as error:  # whatever one peer causes ends its own connection only
-            self._notice("broken", f"{who}: {_words_of(error)}")
+            self._turned_away("broken", who, _words_of(error))
+
+    def _turned_away(self, event: str, who: str, why: str) -> None:
+        told = self._quiet.told(event, who, why, trio.current_time())
+        if told is not None:
+            self._notice(event, told)
 
     async def _handshake(self, wire: _Wire) -> protocol.Hello | None:
         self._strangers += 1
@@ -231,6 +238,31 @@ class BridgeServer:
             self._peer = None
             self._port.tell_soon(LeanDisconnected(reason))
             self._notice("disconnected", f"session {hello.session}: {reason}")
+
+
+class Quiet:
+    """Says the same of the same peer once a minute, with how often it was left unsaid. Memory is bounded."""
+
+    _SECONDS, _MOST = 60.0, 256
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str, str], list[float]] = {}
+
+    def told(self, event: str, who: str, why: str, now: float) -> str | None:
+        """What to say now; None for nothing. `who` is 'host:port' or a name, `why` may differ in numbers."""
+        host, colon, port = who.rpartition(":")
+        peer = host if colon and port.isdecimal() else who
+        key = (event, peer, re.sub(r"\d+", "#", why)[:40])
+        known = self._said.get(key)
+        if known is not None and now - known[0] < self._SECONDS:
+            known[1] += 1
+            return None
+        if known is None and len(self._said) >= self._MOST:
+            del self._said[next(iter(self._said))]
+        self._said.pop(key, None)
+        self._said[key] = [now, 0]
+        more = "" if known is None or not known[1] else f" ({known[1]:.0f} more like it since the last word)"
+        return f"{who}: {why}{more}"
 
 
 class _Wire:

@@ -23,10 +23,11 @@ from bridge.client import Connection
 from bridge.paper import Market
 from bridge.paper.data import Feed, LeanFolder, MarketHours
 from bridge.paper.process import LiveMarket
-from bridge.server import BridgeServer, BridgeSettings
+from bridge.server import BridgeServer, BridgeSettings, Quiet
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.run import BridgePort
+from tests.bridge import hostile
 
 AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 SECRET = b"sixteen bytes or more"
@@ -146,7 +147,20 @@ async def test_who_says_nothing_is_refused_after_its_time_and_too_many_at_once(t
         assert await crowd.receive_some() == b""
         assert await received(silent[0]) == protocol.Refused("no handshake within 0.3 s")
         await serves_on(tmp_path, server, "after the crowd")
-        assert sum("no handshake" in notice for notice in notices) == 4
+        assert sum("no handshake" in notice for notice in notices) == 1
+
+
+def test_the_same_of_the_same_peer_is_said_once_a_minute_and_counted() -> None:
+    quiet = Quiet()
+    assert quiet.told("refused", "1.2.3.4:1000", "a frame of 9 bytes", 0.0) == "1.2.3.4:1000: a frame of 9 bytes"
+    for number in range(500):
+        assert quiet.told("refused", f"1.2.3.4:{number}", f"a frame of {number} bytes", 1.0) is None
+    assert quiet.told("refused", "5.6.7.8:1000", "a frame of 9 bytes", 1.0) is not None
+    said = quiet.told("refused", "1.2.3.4:7", "a frame of 9 bytes", 61.0)
+    assert said == "1.2.3.4:7: a frame of 9 bytes (500 more like it since the last word)"
+    for number in range(10_000):
+        quiet.told("refused", f"10.0.{number // 256}.{number % 256}:1", "nothing", 61.0)
+    assert len(quiet._said) <= 256
 
 
 async def test_a_heartbeat_tells_the_desk_that_the_feed_is_alive(tmp_path: Path) -> None:
@@ -256,3 +270,11 @@ async def test_who_asks_what_to_subscribe_is_told_before_there_is_an_account_and
         stream = await trio.open_unix_socket(str(tmp_path / "bridge"))
         await stream.send_all(protocol.encode(protocol.AskSubscribe(99)))
         assert isinstance(await received(stream), protocol.Refused)
+
+
+def test_a_daemon_among_hostile_peers_serves_on_with_memory_flat_and_few_words(tmp_path: Path) -> None:
+    rows = hostile.attack(tmp_path, 0.02)
+    assert [row.kind for row in rows] == list(hostile.KINDS)
+    assert all(row.served for row in rows)
+    assert 1 <= sum(row.notices for row in rows) <= 40
+    assert rows[-1].kilobytes - rows[0].kilobytes < 20_000
