@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 
 from actors.options.contracts import Contract, parse_symbol, underlying_of
@@ -13,7 +14,7 @@ from actors.options.orders import OrderLeg
 from actors.options.probability import Chances, order_chances
 from actors.options.smile import Smile
 from actors.options.smile_fit import NoSmile, Quotes, fit_smile
-from daemon.views_market import Shown
+from daemon.views_market import ChainShown, ContractShown, ExpiryShown, Shown, SmilePoint
 
 
 def chances_of(
@@ -37,6 +38,24 @@ def chances_of(
                 return None
             smiles[contract.expiry] = smile
     return order_chances(legs, limit, quantity, fees, spot, smiles)
+
+
+def fitted(market: Shown, chain: ChainShown) -> ChainShown:
+    """The chain with the fitted smile of each expiry, at its strikes. Takes some milliseconds an expiry."""
+    return msgspec.structs.replace(
+        chain, expiries=tuple(_fitted(market, each, chain.contracts) for each in chain.expiries)
+    )
+
+
+def _fitted(market: Shown, expiry: ExpiryShown, contracts: Sequence[ContractShown]) -> ExpiryShown:
+    own = [each for each in contracts if each.expiry == expiry.expiry and each.symbol[:6].strip() in expiry.roots]
+    smile = smile_of(market, own[0].symbol) if own else None
+    if smile is None:
+        return expiry
+    strikes = np.array(sorted({float(each.strike) for each in own}))
+    points = zip(strikes.tolist(), smile.volatility(strikes).tolist(), strict=True)
+    shown = tuple(SmilePoint(strike=f"{strike:g}", iv=round(level, 6)) for strike, level in points if level == level)
+    return msgspec.structs.replace(expiry, fitted=shown)
 
 
 def smile_of(market: Shown, symbol: str) -> Smile | None:

@@ -78,7 +78,8 @@ class SmilePoint(msgspec.Struct, frozen=True, kw_only=True):
 
 class ExpiryShown(msgspec.Struct, frozen=True, kw_only=True):
     """One expiry of a class. `dte` counts calendar days to `last_trade`; `time_years` (ACT/365) to `settles_at`.
-    `forward` per share; `iv` at the money; `smile` the points that quotes give, by strike."""
+    `forward` per share; `iv` at the money; `smile` the points that quotes give, by strike;
+    `fitted` those of the smile fitted to them, null where none was asked for or quotes carry none."""
 
     expiry: dt.date
     roots: tuple[str, ...]
@@ -91,6 +92,7 @@ class ExpiryShown(msgspec.Struct, frozen=True, kw_only=True):
     iv: float | None
     contracts: int
     smile: tuple[SmilePoint, ...]
+    fitted: tuple[SmilePoint, ...] | None = None
 
 
 class ChainShown(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,19 +5,22 @@ from __future__ import annotations
 import datetime as dt
 
 import msgspec
+import trio
 from starlette.responses import Response
 
 from actors.runtime import Refusal
 from daemon.api.answers import answer
 from daemon.api.desk import Desk
 from daemon.api.routing import Call, Endpoint
+from daemon.views_chances import fitted
 from daemon.views_market import ChainShown, UnderlyingShown, chain, underlyings
 
 
 class ChainQuery(msgspec.Struct, frozen=True):
-    """One expiry only."""
+    """`expiry`: one only. `fit`: with the smile fitted to each expiry's quotes."""
 
     expiry: dt.date | None = None
+    fit: bool = False
 
 
 class MarketRoutes:
@@ -47,4 +50,6 @@ class MarketRoutes:
         if not found.expiries:
             which = "" if call.query.expiry is None else f" that expires on {call.query.expiry}"
             raise Refusal("not_found", f"no option on {underlying!r}{which} is listed")
+        if call.query.fit:
+            found = await trio.to_thread.run_sync(fitted, market, found)
         return answer(found)

@@ -269,6 +269,10 @@ def test_the_market_is_shown_with_marks_and_greeks(desk: Desk) -> None:
     assert call["bid"] <= call["mark"] <= call["ask"]
     assert abs(call["delta"] - put["delta"] - 1) < 0.02
     assert call["theta"] < 0 < call["vega"]
+    assert expiry["fitted"] is None
+    smooth = desk.ask("GET", "/api/v1/chain/GOOG?expiry=2016-01-15&fit=true", "viewer").json()["expiries"][0]["fitted"]
+    at = {point["strike"]: point["iv"] for point in smooth}
+    assert abs(at["750"] / expiry["iv"] - 1) < 0.05
     assert desk.ask("GET", "/api/v1/chain/NOPE", "viewer").status_code == 404
     assert desk.ask("GET", "/api/v1/chain/GOOG?expiry=soon", "viewer").status_code == 400
     assert desk.ask("GET", "/api/v1/chain/GOOG?expiri=2016-01-15", "viewer").status_code == 400
