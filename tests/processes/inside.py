@@ -101,13 +101,20 @@ class DyingConnection(Connection):
         super().__init__(address)
 
     def send(self, frame: protocol.Frame) -> None:
-        self._deaths.point()
+        self._point()
         super().send(frame)
 
     def receive(self, timeout: float | None = None) -> protocol.ToLean | None:
         frame = super().receive(timeout)
-        self._deaths.point()
+        self._point()
         return frame
+
+    def _point(self) -> None:
+        try:
+            self._deaths.point()
+        except MarketDied:
+            self.close()  # as the kernel does with what a dead process had open
+            raise
 
 
 def short_market(script: tuple[ScriptLine, ...], ledger: Ledger) -> Market:
