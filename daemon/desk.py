@@ -13,7 +13,7 @@ from actors.orders import Orders
 from actors.performance import Performance
 from actors.positions import Positions
 from actors.risk import Risk
-from actors.runtime import ActorFailed, ActorResumed, Core, Fact, FactSkipped, Journal, Started
+from actors.runtime import ActorFailed, ActorResumed, Core, CoreActor, Fact, FactSkipped, Journal, Started
 from actors.volatility import DERIVATIONS, Volatility
 from config.calendar import Sessions
 from config.desk import DeskRules
@@ -38,10 +38,17 @@ KINDS: dict[str, type[Fact]] = {
 }  # fmt: skip
 
 
-def desk_core(journal: Journal, rules: DeskRules, sessions: Sessions | None = None, **options: Any) -> Core:
-    """A core with the whole desk over a journal, not yet started. `options` go to Core."""
+def desk_core(
+    journal: Journal,
+    rules: DeskRules,
+    sessions: Sessions | None = None,
+    *,
+    more: tuple[CoreActor[Any], ...] = (),
+    **options: Any,
+) -> Core:
+    """A core with the whole desk over a journal, not yet started. `more` actors come last; `options` go to Core."""
     actors = (
         Orders(rules, sessions), Risk(rules, sessions), Gateway(rules), Breaker(rules), Positions(),
-        Volatility(sessions), Performance(),
+        Volatility(sessions), Performance(), *more,
     )  # fmt: skip
     return Core(actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options)

@@ -270,6 +270,10 @@ class Driver:
             ):
                 return
 
+    async def pulse(self) -> None:
+        """Return once an input has gone through the core and all that was decided by then is on disk."""
+        await self.durable(await self._put("control", lambda core, now, number: core.seq))
+
     # --- what goes in -----------------------------------------------------------------------------------------
 
     async def command(self, id: str, principal: str, command: Command) -> Answer:

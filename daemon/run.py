@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import faulthandler
-import os
 import signal
-import socket
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,15 +15,16 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.messages.breaker import HARD_STOP, Halt
 from actors.messages.lean import LeanDisconnected
 from actors.runtime import (
-    Child,
     Clock,
     Core,
     Journal,
     MarketClock,
     Recorded,
     Refusal,
+    Started,
     Status,
     Supervisor,
     WallClock,
@@ -45,7 +41,9 @@ from daemon.feed_state import Board
 from daemon.journal import SqliteJournal
 from daemon.replay.script import ScriptLine, read_script
 from daemon.serve import WebServer
+from daemon.systemd import arm_watchdog, feed_watchdog, sd_notify, watchdog_seconds
 from daemon.tokens import Tokens
+from daemon.tree import SAFE_MODE_STARTS, SAFE_MODE_WITHIN, is_safe_mode, make_tree
 from daemon.views import Views
 
 #: Seconds that an orderly end may take before the watchdog ends the process.
@@ -151,7 +149,7 @@ async def run_daemon(
         port.listen(views.add)
         if on_fact is not None:
             port.listen(on_fact)
-        _start(port, views)
+        _start(port, views, notice)
         if on_start is not None:
             on_start(port, views)
         await _serve(request, port, views, notice, status or Status(), began, sessions)
@@ -169,16 +167,28 @@ def _hosted(request: RunRequest) -> ApiSettings:
     return msgspec.structs.replace(settings, hosts=settings.hosts | {request.api[0].lower()})
 
 
-def _start(port: BridgePort, views: Views) -> None:
+def _start(port: BridgePort, views: Views, notice: Notice) -> None:
     """Read the journal once, for the core and the views; what a dead daemon left connected is not."""
     core, clock = port.core, port.clock
     head = port.journal.head().seq
     for row in port.journal.read(head - 1, 1) if head else ():
         if isinstance(clock, MarketClock):
             clock.move(row.at)
-    core.start(clock.now(), lambda recorded: port.hear(views.add, recorded))
+    starts: list[dt.datetime] = []
+
+    def told(recorded: Recorded) -> None:
+        port.hear(views.add, recorded)
+        if isinstance(recorded.fact, Started):
+            starts.append(recorded.at)
+
+    core.start(clock.now(), told)
     if core.state("gateway").connected:
         core.tell(LeanDisconnected("the daemon began anew"), clock.now())
+    if isinstance(clock, WallClock) and is_safe_mode(starts, clock.now()):
+        minutes = SAFE_MODE_WITHIN.total_seconds() / 60
+        reason = f"safe mode: start {SAFE_MODE_STARTS} within {minutes:g} minutes"
+        core.command(f"runtime:safe:{core.seq}", "runtime", Halt(HARD_STOP, reason), clock.now())
+        notice("safe mode", f"{reason}: nothing automatic is sent; cancel, close by hand, then reset the breaker")
 
 
 async def _serve(
@@ -191,11 +201,7 @@ async def _serve(
     sessions: ExchangeSessions | None,
 ) -> None:
     bridge = BridgeServer(port, request.bridge, notice)
-    children = [
-        # The core is never restarted in place: its memory is the journal, and a process is how it is read again.
-        Child("core", port.run, restart="temporary", deadline=2.0),
-        Child("bridge", bridge.run, deadline=1.0),
-    ]
+    api: Callable[[Status], Awaitable[None]] | None = None
     if request.api is not None and request.tokens is not None:
         board = Board(port, views, rules_of(request))
         feed = Feed(
@@ -209,12 +215,14 @@ async def _serve(
             notice=notice,
         )  # fmt: skip
         web = WebServer(app, *request.api, notice)
-        children.append(Child("api", partial(_serve_api, web, feed, request.api[0], notice), deadline=1.5))
+        api = partial(_serve_api, web, feed, request.api[0], notice)
 
     def changed(path: str, state: str, error: str) -> None:
         notice(state, f"{path} {error}".strip())
 
-    tree = Supervisor("callboard", children, on_change=changed)
+    seconds = watchdog_seconds()
+    watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, seconds)
+    tree = make_tree(port.run, bridge.run, api, watchdog, changed)
     async with trio.open_nursery() as nursery:
         if request.signals:
             nursery.start_soon(_stop_on_signal, tree, request.on_hangup)
@@ -272,28 +280,3 @@ async def _stop_after_session(tree: Supervisor, bridge: BridgeServer, port: Brid
     await bridge.ended.wait()
     await port.quiet()
     tree.stop()
-
-
-def arm_watchdog(seconds: float) -> threading.Timer:
-    """End the process with all stacks on stderr unless it ended by itself by then."""
-
-    def hang() -> None:
-        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
-        os._exit(1)
-
-    timer = threading.Timer(seconds, hang)
-    timer.daemon = True
-    timer.start()
-    return timer
-
-
-def sd_notify(state: str) -> None:
-    """Tell the service manager; silent when there is none."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        sock.settimeout(0.1)
-        sock.sendto(state.encode(), address)

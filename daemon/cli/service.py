@@ -21,6 +21,7 @@ StartLimitBurst=5
 
 [Service]
 Type=notify
+WatchdogSec=30
 NotifyAccess=main
 ExecStart={program} run --journal %S/callboard/journal --bridge %t/callboard/bridge.sock --api 127.0.0.1:8080
 EnvironmentFile=/etc/callboard/environment

@@ -1,0 +1,47 @@
+"""The supervision tree of the daemon, on one page.
+
+    callboard                 one for one; 5 failures within 60 s end the process
+    |- core       temporary   the driver: core actors, journal, clock. Never restarted in place: a process reads anew
+    |- bridge     permanent   serves one LEAN at a time; restarted with back-off, at any await
+    |- api        permanent   control API, feed, dashboard; only where an address is given
+    `- watchdog   permanent   tells systemd that the core still turns and the disk still answers; only under systemd
+
+Started in this order, each once the one above it serves; stopped in reverse, each within its deadline, all within 5 s.
+Core actors are no children: they are killed and folded anew by the core, and their groups' rules are the driver's:
+
+    safety (orders, risk, gateway, breaker)        hard stop, then the process ends for systemd to start it anew
+    book (positions, volatility)                   reduce-only
+    trading, service (performance)                 degraded: said so, nothing stops
+
+A third start within 10 minutes of wall time is safe mode: the breaker goes to hard stop, where automation sends
+nothing while cancels and an operator's reducing orders pass; an operator's two-step reset ends it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterable
+
+from actors.runtime import Child, Status, Supervisor
+
+#: Starts within this time that make safe mode of the last of them.
+SAFE_MODE_STARTS, SAFE_MODE_WITHIN = 3, dt.timedelta(minutes=10)
+
+Run = Callable[[Status], Awaitable[None]]
+
+
+def make_tree(
+    core: Run, bridge: Run, api: Run | None, watchdog: Run | None, on_change: Callable[[str, str, str], None]
+) -> Supervisor:
+    """The tree of these runs; `on_change(path, state, error)` is called at every change."""
+    children = [Child("core", core, restart="temporary", deadline=2.0), Child("bridge", bridge, deadline=1.0)]
+    if api is not None:
+        children.append(Child("api", api, deadline=1.5))
+    if watchdog is not None:
+        children.append(Child("watchdog", watchdog, deadline=0.2))
+    return Supervisor("callboard", children, on_change=on_change)
+
+
+def is_safe_mode(starts: Iterable[dt.datetime], now: dt.datetime) -> bool:
+    """Whether the start at `now` is one too many, given the instants of those before it."""
+    return sum(now - SAFE_MODE_WITHIN < each <= now for each in starts) + 1 >= SAFE_MODE_STARTS

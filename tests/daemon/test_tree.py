@@ -1,0 +1,159 @@
+"""Groups' rules with actors that really fail, safe mode, signs of life for the service manager."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, BreakerRaised, Halt
+from actors.runtime import CoreActor, Decision, MarketClock, MemoryJournal, Recorded, Status
+from config.desk import DeskRules
+from daemon.desk import desk_core
+from daemon.driver import Driver, DriverStopped, SafetyFailed
+from daemon.journal import SqliteJournal
+from daemon.systemd import feed_watchdog, watchdog_seconds
+from daemon.tree import is_safe_mode
+from tests.processes.kit import Process
+
+AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
+
+
+class Broken(CoreActor[int]):
+    """Fails at every halt."""
+
+    name = "broken"
+    folds = (BreakerRaised,)
+    reacts = (BreakerRaised,)
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def initial(self) -> int:
+        return 0
+
+    def evolve(self, state: int, recorded: Recorded) -> int:
+        return state + 1
+
+    def decide(self, state: int, message: Any, now: dt.datetime, market: Any) -> Decision:
+        raise ZeroDivisionError("broken on purpose")
+
+
+async def fail_in(group: str) -> tuple[int, dict[str, int], Exception | None]:
+    """Breaker level, failed actors and the driver's failure after an actor of this group failed."""
+    journal = MemoryJournal()
+    driver = Driver(desk_core(journal, DeskRules(), more=(Broken(group),)), journal, MarketClock(AT))
+    driver.core.start(AT)
+
+    async def run() -> None:
+        with contextlib.suppress(SafetyFailed):
+            await driver.run(Status())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        with contextlib.suppress(DriverStopped):
+            await driver.command("1", "operator:test", Halt(1, "slow down"))
+        if group == "safety":
+            await driver.stopped.wait()
+        else:
+            await driver.pulse()
+            await driver.pulse()  # a turn after the failure's own
+        nursery.cancel_scope.cancel()
+    return driver.core.state("breaker").level, driver.core.failed(), driver.failure
+
+
+@pytest.mark.parametrize("group", ["trading", "service"])
+async def test_a_failed_actor_of_trading_or_service_only_degrades(group: str) -> None:
+    level, failed, failure = await fail_in(group)
+    assert (level, list(failed), failure) == (1, ["broken"], None)
+
+
+async def test_a_failed_actor_of_the_book_leaves_only_reducing() -> None:
+    level, failed, failure = await fail_in("book")
+    assert (level, list(failed), failure) == (REDUCE_ONLY, ["broken"], None)
+
+
+async def test_a_failed_actor_of_safety_stops_hard_and_ends_the_process() -> None:
+    level, failed, failure = await fail_in("safety")
+    assert (level, list(failed)) == (HARD_STOP, ["broken"])
+    assert isinstance(failure, SafetyFailed)
+
+
+def test_safe_mode_is_the_third_start_within_ten_minutes() -> None:
+    minutes = [AT - dt.timedelta(minutes=each) for each in (30, 11, 9)]
+    assert not is_safe_mode(minutes, AT)
+    assert is_safe_mode([*minutes, AT - dt.timedelta(minutes=1)], AT)
+    assert not is_safe_mode([], AT)
+
+
+def test_a_daemon_that_starts_a_third_time_stops_hard_and_says_so(tmp_path: Path) -> None:
+    options = ("run", "--journal", str(tmp_path / "journal"), "--bridge", str(tmp_path / "bridge"))
+    said: list[bool] = []
+    for _ in range(3):
+        daemon = Process(tmp_path, "run", *options)
+        daemon.wait_for("ready")
+        assert daemon.stop() == 0, daemon.said
+        said.append("safe mode" in daemon.said)
+    assert said == [False, False, True]
+    with SqliteJournal(tmp_path / "journal", live=False) as journal:
+        core = desk_core(journal, DeskRules())
+        raised = [each.fact for each in map(core.decode, journal.read()) if isinstance(each.fact, BreakerRaised)]
+    assert [each.level for each in raised] == [HARD_STOP]
+
+
+async def test_the_watchdog_is_fed_by_turns_and_starves_where_the_disk_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    manager.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    journal = MemoryJournal(hold=True)
+    driver = Driver(desk_core(journal, DeskRules()), journal, MarketClock(AT))
+    driver.core.start(AT)
+    journal.settle()
+
+    def signs() -> int:
+        count = 0
+        while True:
+            try:
+                count += manager.recv(64) == b"WATCHDOG=1"
+            except BlockingIOError:
+                return count
+
+    async def fed(within: float) -> bool:
+        signs()
+        with trio.move_on_after(within):
+            while not signs():
+                await trio.sleep(0.005)
+            return True
+        return False
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.run, Status())
+        nursery.start_soon(feed_watchdog, driver.pulse, 0.02, Status())
+        assert await fed(5.0)
+        nursery.start_soon(driver.command, "1", "operator:test", Halt(1, "a fact that waits for the disk"))
+        while driver.core.state("breaker").level == 0:
+            await trio.sleep(0.001)
+        await fed(0.05)  # a pulse may have gone through before
+        assert not await fed(0.2)
+        journal.settle()
+        assert await fed(5.0)
+        nursery.cancel_scope.cancel()
+    manager.close()
+
+
+def test_the_watchdog_is_only_fed_where_the_service_manager_asks_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    assert watchdog_seconds() is None
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
+    assert watchdog_seconds() is None
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    assert watchdog_seconds() == 30.0
