@@ -371,15 +371,15 @@ class LeanEnd:
             held[holding.symbol] = int(holding.quantity)
         closing: dict[str, int] = {}
         for known in self._by_lean_id_once():
-            if known is not me and known.working:
-                for leg in known.legs:
-                    closing[leg.symbol] = closing.get(leg.symbol, 0) + leg.ratio * known.quantity
-        return all(_closes(leg.ratio * quantity, held.get(leg.symbol, 0), closing.get(leg.symbol, 0)) for leg in legs)
-
-
-def _closes(wanted: int, held: int, closing: int) -> bool:
-    others = abs(closing) if closing * held < 0 else 0
-    return wanted * held < 0 and abs(wanted) + others <= abs(held)
+            for leg in known.legs if known is not me and known.working else ():
+                wanted = leg.ratio * known.quantity
+                if wanted * held.get(leg.symbol, 0) < 0:
+                    closing[leg.symbol] = closing.get(leg.symbol, 0) + abs(wanted)
+        return all(
+            leg.ratio * held.get(leg.symbol, 0) < 0
+            and abs(leg.ratio * quantity) + closing.get(leg.symbol, 0) <= abs(held.get(leg.symbol, 0))
+            for leg in legs
+        )
 
 
 _CALLS: Mapping[type[Any], str] = {

@@ -114,7 +114,7 @@ async def play(folder: Path, seconds: float, seed: int) -> None:
                 await trio.sleep(0.02)
         async with trio.open_nursery() as cutting:
             cutting.start_soon(cut)
-            taken = await _trade(port, chooser, seconds * 0.5, max(0.02, seconds / 2000))
+            taken = await _trade(port, chooser, max(seconds * 0.5, seconds - 60), max(0.02, seconds / 2000))
             cutting.cancel_scope.cancel()
         # What is asked in the last moments may be told after the end, which is nobody's any more.
         await done.wait()

@@ -1,0 +1,236 @@
+"""LEAN's end keeps its promises: each attempt once, events resolved and numbered, refusals that hold, no risk unled."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bridge import protocol
+from bridge.lean_end import LeanEnd
+from bridge.lean_words import Answer, Heard, Known, marked, unmarked
+
+AT = dt.datetime(2026, 1, 2, 15, tzinfo=dt.UTC)
+CALL, PUT = "GOOG  160115C00750000", "GOOG  160115P00740000"
+
+
+class Lean:
+    """The edge: what LEAN answers is scripted, what it was asked is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answer = Answer((1,), True)
+        self.during: Callable[[], None] = lambda: None
+        self.holdings: tuple[protocol.Holding, ...] = ()
+
+    def now(self) -> dt.datetime:
+        return AT
+
+    def account(self, seen: int) -> protocol.Account:
+        cash, zero = Decimal(100000), Decimal(0)
+        return protocol.Account(cash, zero, cash, zero, cash, zero, self.holdings, seen)
+
+    def _take(self, *asked: Any) -> Answer:
+        self.asked.append(asked)
+        self.during()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def place(self, frame: protocol.PlaceOrder, tag: str) -> Answer:
+        return self._take("place", frame.order_id, tag)
+
+    def amend(self, known: Known, frame: protocol.AmendOrder, tag: str | None) -> Answer:
+        return self._take("amend", frame.order_id, frame.generation)
+
+    def cancel(self, known: Known, tag: str) -> Answer:
+        return self._take("cancel", known.order_id, tag)
+
+    def exercise(self, frame: protocol.Exercise, tag: str) -> Answer:
+        return self._take("exercise", frame.exercise_id, tag)
+
+    def other(self, frame: Any) -> protocol.StoredObject | None:
+        self.asked.append(("other", frame))
+        return None
+
+
+def place(
+    order_id: str, attempt: int = 1, *, legs: tuple[tuple[str, int], ...] = ((CALL, 1),), quantity: int = 1
+) -> Any:
+    return protocol.PlaceOrder(
+        order_id, attempt, tuple(protocol.Leg(*leg) for leg in legs), quantity, "limit", Decimal(5), None, None, "day",
+        "mine", len(legs) > 1,
+    )  # fmt: skip
+
+
+def heard(lean_id: int, status: str = "submitted", event_id: int = 1, **more: Any) -> Heard:
+    chosen: dict[str, Any] = {
+        "symbol": CALL, "fill_price": Decimal(0), "fill_quantity": 0, "quantity": 1, "fee": Decimal(0), "message": "",
+        "tag": "cb:a mine", **more,
+    }  # fmt: skip
+    return Heard(AT, lean_id, event_id, status=status, **chosen)
+
+
+@pytest.fixture
+def lean() -> Lean:
+    return Lean()
+
+
+@pytest.fixture
+def end(lean: Lean) -> LeanEnd:
+    return LeanEnd(lean, "s", "live", "paper")
+
+
+def told(end: LeanEnd) -> list[protocol.Event]:
+    return list(end.log.since(0))
+
+
+def returned(end: LeanEnd) -> protocol.CallReturned:
+    last = told(end)[-1]
+    assert isinstance(last, protocol.CallReturned)
+    return last
+
+
+def test_events_inside_a_call_wait_for_its_ids_and_come_before_its_return(lean: Lean, end: LeanEnd) -> None:
+    def during() -> None:
+        end.hear(heard(1))
+        end.hear(heard(1, "filled", 2, fill_quantity=1, fill_price=Decimal("4.5")))
+        assert told(end) == []
+
+    lean.during = during
+    end.run([place("a")])
+    first, second, third = told(end)
+    assert isinstance(first, protocol.OrderEvent)
+    assert isinstance(second, protocol.OrderEvent)
+    assert (first.order_id, first.leg, first.tag, first.n) == ("a", 0, "mine", 1)
+    assert (second.execution_id, second.batch) == ("s:1:2", 1)
+    assert isinstance(third, protocol.CallReturned)
+    assert (third.ok, third.status, third.lean_ids) == (True, "filled", (1,))
+    assert lean.asked == [("place", "a", "cb:a mine")]
+
+
+def test_an_attempt_is_marked_before_lean_is_called_and_never_made_twice(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = ValueError("lean throws")  # type: ignore[assignment]
+    end.run([place("a", 1)])
+    assert (returned(end).status, returned(end).raised, returned(end).message) == (
+        "raised",
+        "ValueError",
+        "lean throws",
+    )
+    end.run([place("a", 1)])
+    assert returned(end).denied
+    assert len(lean.asked) == 1
+    lean.answer = Answer((7,), True)
+    end.run([place("a", 2)])
+    assert returned(end).ok
+    end.run([place("a", 3)])
+    assert returned(end).denied
+    assert "would make it twice" in returned(end).message
+    assert len(lean.asked) == 2
+    assert end.hello(AT, False).placed == (("a", 2),)
+
+
+def test_a_question_about_an_attempt_never_seen_denies_it_for_good(lean: Lean, end: LeanEnd) -> None:
+    end.run([protocol.QueryOrder("a", 2)])
+    assert (returned(end).denied, returned(end).known_here) == (True, False)
+    end.run([place("a", 2)])
+    assert returned(end).denied
+    assert lean.asked == []
+
+
+def test_a_hello_empties_the_inbox_and_lists_what_works(lean: Lean, end: LeanEnd) -> None:
+    end.run([place("a")])
+    end.hear(heard(1))
+    end.inbox.append(place("b"))
+    hello = end.hello(AT, False)
+    assert [order.order_id for order in hello.orders] == ["a"]
+    assert end.drain() == []
+    assert [asked[1] for asked in lean.asked] == ["a"]
+    assert hello.last_event == 2
+
+
+def test_an_amend_s_generation_is_taken_once_and_again_after_a_refusal(lean: Lean, end: LeanEnd) -> None:
+    end.run([place("a")])
+    amend = protocol.AmendOrder("a", 1, 1, limit_price=Decimal(6))
+    lean.answer = Answer((1,), False, "Error: InvalidOrderStatus")
+    end.run([amend])
+    assert not returned(end).ok
+    lean.answer = Answer((1,), True)
+    end.run([amend, amend])
+    assert returned(end).message == "this amend was taken before"
+    assert [asked[0] for asked in lean.asked] == ["place", "amend", "amend"]
+    end.run([protocol.CancelOrder("nobody's")])
+    assert not returned(end).known_here
+
+
+def test_an_order_nobody_here_asked_for_is_external_and_lean_s_own_are_named(end: LeanEnd) -> None:
+    end.hear(heard(50, tag="by hand"))
+    end.hear(heard(51, tag="Margin Call"))
+    end.hear(heard(52, "filled", own="assignment", tag="", fill_quantity=1))
+    end.hear(heard(53, "filled", own="expiry", tag="", fill_quantity=1))
+    kinds = [event.kind for event in told(end) if isinstance(event, protocol.OrderEvent)]
+    assert kinds == ["external", "margin_call", "assignment", "expiry"]
+    assert all(event.order_id == "" for event in told(end) if isinstance(event, protocol.OrderEvent))
+
+
+def test_legs_filled_at_once_share_a_batch_and_an_exercise_with_its_shares(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = Answer((1, 2), True)
+    end.run([place("a", legs=((CALL, 1), (PUT, -1)))])
+    end.hear(heard(1, "filled", 2, fill_quantity=1))
+    end.hear(heard(2, "filled", 2, fill_quantity=-1, symbol=PUT))
+    lean.answer = Answer((3,), True)
+    end.run([protocol.Exercise("x", 1, CALL, 1, "")])
+    end.hear(heard(3, "filled", 2, fill_quantity=-1, tag="cb:x"))
+    end.hear(heard(3, "filled", 3, fill_quantity=100, symbol="GOOG", tag="cb:x"))
+    fills = [event for event in told(end) if isinstance(event, protocol.OrderEvent)]
+    assert [(event.batch, event.kind, event.order_id) for event in fills] == [
+        (1, "order", "a"), (1, "order", "a"), (2, "exercise", "x"), (2, "exercise", "x"),
+    ]  # fmt: skip
+
+
+def test_unled_only_what_closes_stays_and_passes(lean: Lean, end: LeanEnd) -> None:
+    lean.holdings = (protocol.Holding(CALL, Decimal(2), Decimal(3), Decimal(3)),)
+    end.run([place("opens")])
+    lean.answer = Answer((2,), True)
+    end.run([place("closes", legs=((CALL, -1),))])
+    end.hear(heard(1))
+    end.hear(heard(2, tag="cb:closes mine"))
+    assert end.cancel_entries() == 1
+    assert lean.asked[-1] == ("cancel", "opens", "")
+    end.reduce_only = "no daemon for 30 s"
+    end.run([place("more")])
+    assert returned(end).denied
+    assert "only reducing orders pass" in returned(end).message
+    lean.answer = Answer((3,), True)
+    end.run([place("rest", legs=((CALL, -1),))])
+    assert returned(end).ok
+    end.hear(heard(3, tag="cb:rest mine"))
+    end.run([place("beyond", legs=((CALL, -1),))])  # both contracts have a closing order at work already
+    assert returned(end).denied
+
+
+def test_after_the_end_no_command_runs(lean: Lean, end: LeanEnd) -> None:
+    end.inbox.append(place("a"))
+    end.close()
+    end.inbox.append(place("b"))
+    end.drain()
+    assert lean.asked == []
+
+
+def test_a_tag_carries_the_order_s_id_and_gives_the_user_s_back() -> None:
+    for tag in ("", "mine", " two  words "):
+        assert unmarked(marked("o-1", tag)) == ("o-1", tag)
+    assert unmarked("by hand") == ("", "by hand")
+
+
+def test_an_order_taken_over_from_the_broker_can_be_cancelled_again(lean: Lean, end: LeanEnd) -> None:
+    known = Known("old", 0, (protocol.Leg(CALL, 1),), 1, "limit", False, False, Decimal(5), "", (9,))
+    known.told, known.broker_ids = {0: "submitted"}, ("B1",)
+    end.adopt(known)
+    assert [(order.order_id, order.broker_ids) for order in end.hello(AT, True).orders] == [("old", ("B1",))]
+    end.run([protocol.CancelOrder("old")])
+    assert lean.asked == [("cancel", "old", "")]
+    assert returned(end).status == "cancel_pending"
