@@ -19,7 +19,7 @@ from daemon.replay import ReplayRequest, replay
 from daemon.replay.report import Report
 
 SEED = 7
-FIRST, LAST = dt.date(2026, 1, 7), dt.date(2026, 1, 12)
+FIRST, LAST = dt.date(2026, 1, 8), dt.date(2026, 1, 9)
 CHAINS = (
     "SPX:weeklys,strikes=-4..4,days=0..40", "SPXW:weeklys,strikes=-4..4,days=0..10",
     "ACME:weeklys,strikes=-5..5,days=0..20", "NOVA:weeklys,strikes=-5..5,days=0..20",
@@ -99,7 +99,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "data"
     chains = [parse_filter(text) for text in CHAINS]
     exchange = Exchange(SEED)
-    assert export(exchange, folder, FIRST, LAST, chains, legs(script(exchange, FIRST, LAST))) == 4
+    assert export(exchange, folder, FIRST, LAST, chains, legs(script(exchange, FIRST, LAST))) == 2
     return folder
 
 
@@ -112,13 +112,13 @@ def test_the_files_hold_the_same_instants(exported: Path) -> None:
     for ours, theirs in zip(made, read, strict=True):
         assert _told(ours) == _told(theirs), ours.at
         count += len(ours.updates)
-    assert count > 100_000
+    assert count > 50_000
 
 
 def _told(instant: Instant) -> tuple:
-    """Everything of an instant; repr, for a quote that is not there is NaN on both sides."""
+    """Everything of an instant."""
     return (
-        instant.at, instant.kind, repr(sorted(instant.updates.items())), instant.open, instant.listed,
+        instant.at, instant.kind, instant.updates, instant.open, instant.listed,
         instant.unlisted, instant.open_interest,
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_the_journal_is_the_same_from_the_seed_and_from_the_files(exported: Path
     assert made.journal_hash == read.journal_hash
     assert made.final.agrees
     assert read.final.agrees
-    assert len(made.fills) > 20
+    assert len(made.fills) > 15
     assert {fill.kind for fill in made.fills} >= {"order", "expiry"}
 
 
