@@ -61,6 +61,13 @@ class Desk:
         answer.raise_for_status()
         return answer.json()
 
+    def post(self, path: str, body: object) -> Any:
+        """One command past the page."""
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        answer = httpx.post(f"{self.address}/api/v1{path}", json=body, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
     def close(self) -> None:
         self.daemon.kill()
         self.market.kill()

@@ -105,6 +105,19 @@ def test_a_position_is_closed_from_its_row(desk: Desk, watched: Watched) -> None
     assert watched.errors == []
 
 
+def test_an_order_that_ends_at_once_is_shown_all_the_same(desk: Desk, watched: Watched) -> None:
+    page = watched.open(desk)
+    wait_connected(page)
+    page.wait_for_timeout(500)
+    symbol = desk.get("/chain/ACME")["contracts"][0]["symbol"]
+    order_id = f"too-large-{watched.page.viewport_size['width']}"  # type: ignore[index]
+    body = {"order_id": order_id, "legs": [{"symbol": symbol, "ratio": 1}], "quantity": 5000, "limit_price": "900"}
+    assert desk.post("/orders?wait=final", body)["state"] == "denied"
+    row = page.locator("cb-orders tbody tr", has_text="5000")
+    expect(row.filter(has_text="denied").first).to_be_visible()
+    assert watched.errors == []
+
+
 def test_halt_by_key_needs_the_word_and_reset_needs_two_steps(desk: Desk, watched: Watched) -> None:
     page = watched.open(desk)
     wait_connected(page)

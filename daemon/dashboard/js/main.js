@@ -39,12 +39,25 @@ function ordersChanged(frame) {
     const alive = new Set(frame.rows.map((order) => order.order_id));
     for (const order of store.get("orders")) if (!ENDED.has(order.state) && !alive.has(order.order_id)) gone.add(order.order_id);
   }
-  for (const id of gone) {
-    get(`/orders/${encodeURIComponent(id)}`)
-      .then(({ history, ...order }) => store.rows("orders", "order_id", [{ ...store.get("orders").find((each) => each.order_id === id), ...order, distance: null }]))
-      .catch(() => store.rows("orders", "order_id", [], [id]));
-  }
+  gone.forEach(lastWord);
 }
+
+/** An order as it ended, once; it may have come and gone between two frames of state. */
+function lastWord(id) {
+  if (asked.has(id)) return;
+  asked.add(id);
+  setTimeout(() => {
+    asked.delete(id);
+    get(`/orders/${encodeURIComponent(id)}`)
+      .then(({ history, ...order }) => {
+        if (ENDED.has(order.state)) store.rows("orders", "order_id", [{ ...order, distance: null }]);
+      })
+      .catch(() => store.rows("orders", "order_id", [], [id]));
+  }, 300);
+}
+
+const asked = new Set();
+const ENDING = new Set(["orders.LegFilled", "orders.OrderCanceled", "orders.OrderDenied", "orders.OrderRejected", "orders.OrderExpired", "orders.UnknownSettled"]);
 
 feed.onGreeted = (another) => {
   if (another) store.set("orders", []);
@@ -63,6 +76,7 @@ feed.onState = (frame) => {
 };
 
 feed.onFact = (fact) => {
+  if (ENDING.has(fact.kind)) lastWord(fact.fact.order_id);
   if (fact.kind === "performance.EquityMarked") store.set("equity", [...store.get("equity"), point(fact)].slice(-EQUITY_KEPT));
 };
 
