@@ -1,11 +1,13 @@
 // The chain of one underlying and expiry with greeks, and its smile. A click on a bid sells it, on an ask buys it.
 
-import { chainOf, wantChain } from "./chains.js";
+import { chainOf, load, wantChain } from "./chains.js";
 import { flags, h, keyed, svg, text } from "./dom.js";
 import { expiry, known, money, number, percent } from "./format.js";
 import { define, Panel } from "./panel.js";
 import { show } from "./side.js";
 import { store } from "./store.js";
+
+const FIT_AGAIN = 10_000;
 
 class Chain extends Panel {
   static topics = ["chains", "underlyings"];
@@ -18,6 +20,8 @@ class Chain extends Panel {
     const head = ["Δ", "IV", "bid", "ask", "strike", "bid", "ask", "IV", "Δ"];
     this.body = h("tbody");
     this.smile = h("div");
+    // Quotes come by the feed, the fitted line does not.
+    setInterval(() => !this.closest(".hidden") && chainOf(this.underlying.value) && load(this.underlying.value), FIT_AGAIN);
     this.append(
       h(
         "div.form",
@@ -104,7 +108,7 @@ function drawSmile(page, spot) {
     .map((row) => [row.strike, (row.strike < money ? row.put : row.call)?.iv])
     .filter(([, iv]) => known(iv));
   if (dots.length < 3) return h("span");
-  const line = (page.smile ?? []).map((each) => [Number(each.strike), each.iv]);
+  const line = (page.fitted ?? []).map((each) => [Number(each.strike), each.iv]);
   const [xs, ys] = [dots.map(([x]) => x), [...dots, ...line].map(([, y]) => Number(y))];
   const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const sx = (x) => 34 + ((x - left) / (right - left || 1)) * 358;

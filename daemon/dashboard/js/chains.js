@@ -18,8 +18,9 @@ export async function wantChain(underlying) {
   else setTimeout(() => loading.delete(underlying), 2000);
 }
 
-async function load(underlying) {
-  const found = await get(`/chain/${encodeURIComponent(underlying)}`).catch(() => null);
+/** The whole chain anew, with its smiles fitted to the quotes of now; whether it came. */
+export async function load(underlying) {
+  const found = await get(`/chain/${encodeURIComponent(underlying)}?fit=true`).catch(() => null);
   if (found) put(underlying, found);
   return found !== null;
 }
