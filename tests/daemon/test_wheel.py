@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("actors", "bridge", "algorithm", "config", "daemon")
 
 
 def test_the_wheel_ships_every_package_that_runs(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_the_wheel_ships_every_package_that_runs(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {"actors", "bridge", "algorithm", "config", "daemon"} <= tops
+    assert set(PACKAGES) <= tops
     assert not {"tests", "docs", "bench", "tools"} & tops
     for module in (
         "actors/runtime/_core.py",
@@ -28,3 +29,10 @@ def test_the_wheel_ships_every_package_that_runs(tmp_path: Path) -> None:
         "daemon/cli/replay.py",
     ):
         assert module in names
+    shipped = {
+        str(path.relative_to(ROOT))
+        for top in PACKAGES
+        for path in (ROOT / top).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert not shipped - set(names), "a file of a package is not in the wheel"
