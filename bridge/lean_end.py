@@ -222,8 +222,9 @@ class LeanEnd:
             if self._attempted(frame, frame.order_id):
                 return
             if self.reduce_only and not self._reduces(frame.legs, frame.quantity):
+                # A rejection, not a denial: what is denied may be sent again, and would be, for ever.
                 text = f"only reducing orders pass: {self.reduce_only}"
-                self._returned(frame, False, "denied", (), text, denied=True)
+                self._returned(frame, False, "invalid", (-10,) * len(frame.legs), text)
                 return
         made = Known(
             frame.order_id, frame.attempt, frame.legs, frame.quantity, frame.type, frame.combo, frame.sell_group,

@@ -25,7 +25,7 @@ from tests.lean_double.kit import DATA, lean_market, load
 
 DAY = dt.date(2015, 12, 24)
 CHAIN = "GOOG:weeklys,strikes=-30..30,days=0..60"
-QUICK = ("combo_limit", "refusals")
+QUICK = ("combo_limit",)
 TRACED = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in traces.NAMES if name != "schedule"
 ]
