@@ -71,9 +71,9 @@ async def house(
 
 
 @asynccontextmanager
-async def serving(served: House, **options: Any) -> AsyncIterator[WebServer]:
-    """The house's app behind the real server, on a port of its own."""
-    server = WebServer(served.app, "127.0.0.1", 0, lambda *said: served.notices.append(said), **options)
+async def serving(served: House, port: int = 0, **options: Any) -> AsyncIterator[WebServer]:
+    """The house's app behind the real server, on a port of its own where none is given."""
+    server = WebServer(served.app, "127.0.0.1", port, lambda *said: served.notices.append(said), **options)
     status = Status()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run, status)

@@ -191,6 +191,8 @@ def test_the_feed_refuses_strangers_with_their_codes(desk: Desk) -> None:
     assert code("not json") == ("closed", 4401)
     assert code({"token": TOKENS["viewer"]}, {"origin": "http://evil.example"}) == ("closed", 4403)
     assert code({"token": TOKENS["viewer"]}, {"origin": desk.address})["type"] == "hello"
+    in_url = Socket(desk.address, f"/api/v1/feed?token={TOKENS['viewer']}", {"token": TOKENS["viewer"]})
+    assert in_url.next() == ("closed", 4401)
 
 
 def test_a_client_that_never_reads_costs_the_others_nothing(desk: Desk) -> None:

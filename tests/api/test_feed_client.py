@@ -91,6 +91,37 @@ async def test_a_client_cut_at_200_random_moments_ends_with_exactly_the_journals
     assert served.notices == []
 
 
+async def test_a_client_goes_on_over_a_restart_of_the_daemon_without_a_gap() -> None:
+    journal = MemoryJournal()
+    seen: list[int] = []
+    resumed = 0
+
+    async def follow(port: int) -> None:
+        nonlocal resumed
+        client = FeedClient(f"http://127.0.0.1:{port}", TOKENS["viewer"], after=0, backoff=SOON)
+        async with aclosing(client.facts()) as facts:
+            async for fact in facts:
+                seen.append(fact["sequence"])
+                resumed = client.resumed
+
+    port = 0
+    async with trio.open_nursery() as nursery:
+        for turn in range(3):
+            async with house(journal=journal) as served, serving(served, port) as server:
+                if not port:
+                    port = server.port
+                    nursery.start_soon(follow, port)
+                for number in range(50):
+                    await served.driver.tell([LeanNotice(turn * 50 + number + 1, "information", "", "news")])
+                with trio.fail_after(20):
+                    while not seen or seen[-1] < served.driver.core.seq:
+                        await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) >= 153
+    assert resumed >= 2
+
+
 async def test_who_may_not_is_told_so_and_does_not_try_for_ever() -> None:
     async with house() as served, serving(served) as server:
         client = FeedClient(f"http://127.0.0.1:{server.port}", "nobody's", backoff=SOON)

@@ -33,6 +33,22 @@ async def test_a_repeated_key_is_the_same_order_and_an_altered_body_a_conflict()
     assert queued(journal, "mine") == 1
 
 
+async def test_a_commands_own_key_gives_it_once_and_conflicts_with_another() -> None:
+    journal = MemoryJournal()
+    async with house(journal=journal) as served:
+        key = {"idempotency-key": "out-now"}
+        for _ in range(3):
+            body = {"level": 2, "reason": "lunch"}
+            halted = await served.ask("POST", "/api/v1/breaker/halt", json=body, headers=key)
+            assert (halted.status_code, halted.json()["level"]) == (200, 2)
+        body = {"level": 3, "reason": "lunch"}
+        other = await served.ask("POST", "/api/v1/breaker/halt", json=body, headers=key)
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        long = await served.ask("POST", "/api/v1/breaker/halt", json=body, headers={"idempotency-key": "x" * 101})
+        assert (long.status_code, long.json()["code"]) == (422, "invalid")
+    assert sum(row.kind == "breaker.BreakerRaised" for row in journal.read()) == 1
+
+
 async def test_many_at_once_under_one_key_make_one_order() -> None:
     journal = MemoryJournal()
     async with house(journal=journal) as served:
