@@ -172,7 +172,9 @@ class _Wire:
             raise _Cut(f"answered with {event!r}")
 
     async def say(self, frame: object) -> None:
-        await self.stream.send_all(self._wire.send(TextMessage(msgspec.json.encode(frame).decode())))
+        # Where a goodbye is here already nothing can be said any more; `next` tells of it.
+        with suppress(LocalProtocolError):
+            await self.stream.send_all(self._wire.send(TextMessage(msgspec.json.encode(frame).decode())))
 
     async def next(self) -> dict[str, Any]:
         """The next frame. Raises _Cut where there is none any more, FeedRefused where none will ever be."""
@@ -189,7 +191,6 @@ class _Wire:
                     raise FeedRefused(event.code, event.reason or "")
                 raise _Cut(f"closed with {event.code} {event.reason or ''}".strip())
             elif isinstance(event, Ping):
-                # Where the goodbye came with the ping nothing can be said any more, and the goodbye is to be heard.
                 with suppress(LocalProtocolError):
                     await self.stream.send_all(self._wire.send(event.response()))
             elif isinstance(event, BytesMessage):

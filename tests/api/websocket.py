@@ -31,7 +31,8 @@ class Socket:
 
     def say(self, frame: object) -> None:
         text = frame if isinstance(frame, str) else json.dumps(frame)
-        self.raw.sendall(self._wire.send(TextMessage(text)))
+        with suppress(LocalProtocolError):  # a goodbye is here already, and `next` tells of it
+            self.raw.sendall(self._wire.send(TextMessage(text)))
 
     def next(self) -> Any:
         while True:
