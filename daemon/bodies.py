@@ -88,6 +88,13 @@ class ResetBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     phrase: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
+class SkipBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sign a stopped actor past what it failed on: `seq` as the tree shows it (`failed_at`), and why."""
+
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+    reason: Reason
+
+
 class ExerciseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Exercise `quantity` long contracts of `symbol`; `exercise_id` is the key under which it is done once."""
 

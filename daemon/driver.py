@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 import trio
 
-from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, ConfirmReset, Halt, StartReset
+from actors.messages.breaker import ConfirmReset, Halt, StartReset
 from actors.messages.orders import CancelAll
 from actors.runtime import (
     Answer,
+    Batch,
     Clock,
     Command,
     CommandFailed,
@@ -35,6 +36,7 @@ from actors.runtime import (
     SkipFact,
     Status,
 )
+from daemon.tree import GROUPS
 
 #: Inputs after which other tasks get their turn.
 _INPUTS_A_TURN = 64
@@ -75,6 +77,7 @@ class Driver:
         self._lanes = Lanes(core, most_commands=most_commands)
         self._wake = trio.Event()
         self._durable_waiters: list[tuple[int, int, trio.Event]] = []
+        self._batch_waiters: list[tuple[int, int, trio.Event]] = []
         self._count = itertools.count()
         self._tail: deque[Recorded] = deque()
         self._listeners: list[Listener] = []
@@ -90,6 +93,8 @@ class Driver:
         #: Listeners that raised, with the last fact they failed at; `on_deaf(name, text)` hears of each once.
         self.deaf: dict[str, str] = {}
         self.on_deaf: Callable[[str, str], None] | None = None
+        #: Hears of each actor that stops: its name, and what that means with the error.
+        self.on_stopped: Callable[[str, str], None] | None = None
         self._halts: deque[Halt] = deque()
         self._fatal: SafetyFailed | None = None
         core.on_record = self._recorded
@@ -140,7 +145,8 @@ class Driver:
             if more:
                 await trio.lowlevel.checkpoint()
                 continue
-            if status.stopping.is_set() and self.core.durable_seq >= self.core.seq:
+            journal = self.journal
+            if status.stopping.is_set() and journal.durable_batches >= journal.batches:
                 return
             await self._sleep()
 
@@ -183,7 +189,7 @@ class Driver:
             waiting.done.set()
         self._pending.clear()
         self._view_is_taken()
-        for _, _, event in self._durable_waiters:
+        for _, _, event in (*self._durable_waiters, *self._batch_waiters):
             event.set()
         self.stopped.set()
 
@@ -231,6 +237,8 @@ class Driver:
         self._delivered = durable
         while self._durable_waiters and self._durable_waiters[0][0] <= durable:
             heapq.heappop(self._durable_waiters)[2].set()
+        while self._batch_waiters and self._batch_waiters[0][0] <= self.journal.durable_batches:
+            heapq.heappop(self._batch_waiters)[2].set()
 
     def hear(self, listener: Listener, recorded: Recorded) -> None:
         """Tell one listener. What it raises is its own trouble: replies still leave, and the others still hear."""
@@ -258,6 +266,14 @@ class Driver:
         if self._delivered < seq:
             raise DriverStopped(f"fact {seq} may not be on disk: {self._ended}")
 
+    async def _durable_batch(self, number: int) -> None:
+        if self.journal.durable_batches < number and self._ended is None:
+            event = trio.Event()
+            heapq.heappush(self._batch_waiters, (number, next(self._count), event))
+            await event.wait()
+        if self.journal.durable_batches < number:
+            raise DriverStopped(f"what was decided may not be on disk: {self._ended}")
+
     async def quiet(self) -> None:
         """Return once no input waits and all that was decided is durable and released."""
         while True:
@@ -270,10 +286,6 @@ class Driver:
             ):
                 return
 
-    async def pulse(self) -> None:
-        """Return once an input has gone through the core and all that was decided by then is on disk."""
-        await self.durable(await self._put("control", lambda core, now, number: core.seq))
-
     # --- what goes in -----------------------------------------------------------------------------------------
 
     async def command(self, id: str, principal: str, command: Command) -> Answer:
@@ -284,12 +296,23 @@ class Driver:
         """
         lane = "control" if isinstance(command, _CONTROL) else "command"
 
-        def put(core: Core, now: dt.datetime, number: int) -> Answer:
-            return core.command(id, principal, command, now, number)
+        def put(core: Core, now: dt.datetime, number: int) -> tuple[Answer, int]:
+            return core.command(id, principal, command, now, number), self.journal.batches
 
-        answer = await self._put(lane, put)
+        answer, batch = await self._put(lane, put)
+        # The command's own row may be all that it left.
+        await self._durable_batch(batch)
         await self.durable(answer.seq)
         return answer
+
+    async def pulse(self) -> None:
+        """Return once the core took a turn and then a write of its own reached the disk. Raises DriverStopped."""
+
+        def put(core: Core, now: dt.datetime, number: int) -> int:
+            self.journal.append(Batch((), None))
+            return self.journal.batches
+
+        await self._durable_batch(await self._put("control", put))
 
     async def tell(self, words: Sequence[Any]) -> int:
         """Hand words of an edge's to their actors, in order; gives the sequence after them, not yet durable."""
@@ -375,14 +398,16 @@ class Driver:
 
     # --- actors that stop -------------------------------------------------------------------------------------
 
-    def _failed(self, actor: str, group: str, error: BaseException) -> None:
+    def _failed(self, actor: str, group: Any, error: BaseException) -> None:
         """The rule of an actor's group: book stops new risk, safety ends the process; the rest is only degraded."""
-        level = {"book": REDUCE_ONLY, "safety": HARD_STOP}.get(group)
-        if level is not None:
-            self._halts.append(Halt(level, f"{actor} stopped: {error!r}"[:400]))
+        rule = GROUPS[group]
+        if rule.level:
+            self._halts.append(Halt(rule.level, f"{actor} stopped: {error!r}"[:400]))
             self._poke()
-        if group == "safety":
+        if rule.ends:
             self._fatal = SafetyFailed(f"{actor} stopped: {error!r}")
+        if self.on_stopped is not None:
+            self.on_stopped(actor, f"of {group}: {rule.rule}; {error!r}")
 
     def _halt(self, halt: Halt, now: dt.datetime) -> None:
         """Raise the breaker unless it is that high already: what fails at every view must not fill the journal."""

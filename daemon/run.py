@@ -6,11 +6,10 @@ import datetime as dt
 import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import trio
@@ -19,11 +18,9 @@ from actors.messages.breaker import HARD_STOP, Halt
 from actors.messages.lean import LeanDisconnected
 from actors.runtime import (
     Clock,
-    Core,
-    Journal,
+    CoreActor,
     MarketClock,
     Recorded,
-    Refusal,
     Started,
     Status,
     Supervisor,
@@ -35,11 +32,11 @@ from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
-from daemon.driver import Driver
 from daemon.feed import Feed
 from daemon.feed_state import Board
 from daemon.journal import SqliteJournal
-from daemon.replay.script import ScriptLine, read_script
+from daemon.port import BridgePort
+from daemon.replay.script import read_script
 from daemon.serve import WebServer
 from daemon.systemd import arm_watchdog, feed_watchdog, sd_notify, watchdog_seconds
 from daemon.tokens import Tokens
@@ -62,7 +59,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
     market's time runs, and stretches the deadlines that wait for answers. `rules` are the desk's own where `risk` is
     'default'. `once` ends with the first session. Without `signals` SIGTERM and SIGINT are the caller's to answer.
-    `on_hangup` is asked at SIGHUP whether to end, so that the caller may begin anew with other settings.
+    `on_hangup` is asked at SIGHUP whether to end, so that the caller may begin anew with other settings. `more` are
+    core actors of the caller's beside the desk's own.
     """
 
     journal: Path
@@ -78,33 +76,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None = None
     signals: bool = True
     on_hangup: Callable[[], bool] = lambda: False
-
-
-class BridgePort(Driver):
-    """The driver as the bridge sees it, with the lines of a script that are run at their instants in lock-step."""
-
-    def __init__(
-        self, core: Core, journal: Journal, clock: Clock, script: Sequence[ScriptLine], on_refused: Notice
-    ) -> None:
-        super().__init__(core, journal, clock)
-        self._script = deque(script)
-        self._on_refused = on_refused
-
-    def acknowledged(self, session: str) -> int:
-        """The highest event of this session that was recorded."""
-        state = self.core.state("gateway")
-        return state.seen if state.session_name == session else 0
-
-    async def next_round(self) -> bool:
-        """Run the script's next line where its instant has come."""
-        if not self._script or self._script[0].at > self.clock.now():
-            return False
-        line = self._script.popleft()
-        try:
-            await self.command(line.id, "operator:script", line.command)
-        except Refusal as refusal:
-            self._on_refused("refused", f"{line.id}: {refusal}")
-        return True
+    more: tuple[CoreActor[Any], ...] = ()
 
 
 def rules_of(request: RunRequest) -> DeskRules:
@@ -142,9 +114,10 @@ async def run_daemon(
     journal = SqliteJournal(request.journal, live=True)
     try:
         sessions = ExchangeSessions() if request.risk == "default" else None
-        core = desk_core(journal, rules, sessions, elapsed=time.perf_counter)
+        core = desk_core(journal, rules, sessions, more=request.more, elapsed=time.perf_counter)
         port = BridgePort(core, journal, clock, script, notice)
         port.on_deaf = lambda name, text: notice("deaf", f"{name} failed at {text}")
+        port.on_stopped = lambda name, text: notice("failed", f"{name} stopped, {text}")
         views = Views()
         port.listen(views.add)
         if on_fact is not None:
@@ -221,7 +194,7 @@ async def _serve(
         notice(state, f"{path} {error}".strip())
 
     seconds = watchdog_seconds()
-    watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, seconds)
+    watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, partial(_line, port, views), seconds)
     tree = make_tree(port.run, bridge.run, api, watchdog, changed)
     async with trio.open_nursery() as nursery:
         if request.signals:
@@ -231,7 +204,7 @@ async def _serve(
         if request.once:
             nursery.start_soon(_stop_after_session, tree, bridge, port)
         ready = Status()
-        nursery.start_soon(_say_ready, ready, status, port, notice, began)
+        nursery.start_soon(_say_ready, ready, status, port, views, notice, began)
         await tree.run(ready)
         nursery.cancel_scope.cancel()
     sd_notify("STOPPING=1")
@@ -239,12 +212,26 @@ async def _serve(
         raise port.failure
 
 
-async def _say_ready(ready: Status, status: Status, port: BridgePort, notice: Notice, began: dt.datetime) -> None:
+async def _say_ready(
+    ready: Status, status: Status, port: BridgePort, views: Views, notice: Notice, began: dt.datetime
+) -> None:
     await ready.wait_started()
     seconds = (dt.datetime.now(dt.UTC) - began).total_seconds()
-    sd_notify(f"READY=1\nSTATUS=fact {port.core.seq}, waiting for lean")
+    sd_notify(f"READY=1\nSTATUS={_line(port, views)}")
     notice("ready", f"fact {port.core.seq}, {seconds:.2f} s after the start")
     status.started()
+
+
+def _line(port: BridgePort, views: Views) -> str:
+    """The status line for the service manager."""
+    session = views.session
+    words = [
+        "no session yet" if session is None else session.mode if views.connected else "lean is not connected",
+        views.level_name, f"{len(views.book.positions)} positions", f"fact {views.seq}",
+    ]  # fmt: skip
+    if failed := sorted(port.core.failed()):
+        words.append(f"stopped: {', '.join(failed)}")
+    return ", ".join(words)
 
 
 async def _stop_on_signal(tree: Supervisor, on_hangup: Callable[[], bool]) -> None:

@@ -23,15 +23,18 @@ def watchdog_seconds() -> float | None:
     return int(microseconds) / 1e6
 
 
-async def feed_watchdog(pulse: Callable[[], Awaitable[None]], seconds: float, status: Status) -> None:
-    """Twice in that time say that we live, each time after a `pulse`: a turn of the core, and its facts on disk.
+async def feed_watchdog(
+    pulse: Callable[[], Awaitable[None]], line: Callable[[], str], seconds: float, status: Status
+) -> None:
+    """Twice in that time say that we live, each time after a `pulse`: a turn of the core, and a write on disk.
+    `line` is the status that goes with it.
 
     A core that hangs, or a journal that does not answer, makes no sign: the service manager ends the process.
     """
     status.started()
     while not status.stopping.is_set():
         await pulse()
-        sd_notify("WATCHDOG=1")
+        sd_notify(f"WATCHDOG=1\nSTATUS={line()}")
         with trio.move_on_after(seconds / 2):
             await status.stopping.wait()
 

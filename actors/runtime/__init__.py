@@ -35,6 +35,7 @@ from actors.runtime._supervise import (
     ChildEnded,
     ChildKilled,
     ChildReport,
+    Restart,
     StartTimeout,
     Status,
     Supervisor,
@@ -67,7 +68,7 @@ __all__ = [
     "CoreFailed", "DeadLetter", "Decision", "Derive", "Entry", "Fact", "FactSkipped", "Group", "Guard",
     "GuardRefused", "Head", "Issued", "JobDone", "Journal", "JournalConflict", "JournalCorrupt", "JournalError",
     "JournalFull", "JournalLocked", "JournalReadOnly", "LaneStatistics", "Lanes", "MarketClock",
-    "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Row", "SkipFact", "StartTimeout",
+    "MemoryJournal", "MemoryTape", "Output", "Recorded", "Refusal", "Restart", "Row", "SkipFact", "StartTimeout",
     "Started", "Status", "Supervisor", "Tape", "Telemetry", "TimerDue", "TooManyRestarts", "UnknownKind",
     "View", "ViewChanged", "WallClock", "Write", "check_time", "first_cause", "link", "replay",
 ]  # fmt: skip

@@ -86,6 +86,8 @@ class JournalConflict(JournalError):
 class Journal(Protocol):
     """An append-only log of facts and commands. One writer; `append` never blocks on the disk when live.
 
+    An empty batch is taken too and brings a write of its own to the disk: that is how one asks whether it still takes.
+
     `append` checks that the batch follows the head and queues it; `durable_seq` rises once it is on disk, and
     `on_durable(seq)` is then called (in lock-step: before `append` returns; live: from the writer thread).
     A failed write is fatal: the journal refuses everything after it, `failure` holds the error, and `on_failure(error)`
@@ -103,6 +105,16 @@ class Journal(Protocol):
     @property
     def failure(self) -> JournalError | None:
         """What ended this journal, or None."""
+        ...
+
+    @property
+    def batches(self) -> int:
+        """Batches appended since it was opened, durable or not."""
+        ...
+
+    @property
+    def durable_batches(self) -> int:
+        """Batches of those that are on disk: tells of a batch that holds no fact, which `durable_seq` does not."""
         ...
 
     def head(self) -> Head:

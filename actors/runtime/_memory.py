@@ -36,6 +36,9 @@ class MemoryJournal:
         self._chain = GENESIS
         self._durable = 0
         self._failure: JournalError | None = None
+        self.batches = 0
+        self.durable_batches = 0
+        self._ends: list[int] = []
 
     @property
     def durable_seq(self) -> int:
@@ -70,12 +73,17 @@ class MemoryJournal:
         if batch.command is not None:
             self._commands.append((batch.command, len(self._rows)))
             self._by_id[batch.command.id] = batch.command
+        self.batches += 1
+        self._ends.append(len(self._rows))
         if not self._hold:
             self.settle(len(self._rows))
 
     def settle(self, seq: int | None = None) -> None:
         """Make everything up to `seq` durable (None: all)."""
         self._durable = max(self._durable, min(len(self._rows), len(self._rows) if seq is None else seq))
+        while self.durable_batches < self.batches and self._ends[0] <= self._durable:
+            self._ends.pop(0)
+            self.durable_batches += 1
         if self.on_durable is not None:
             self.on_durable(self._durable)
 

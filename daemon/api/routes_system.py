@@ -11,11 +11,12 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from actors.messages.breaker import LEVELS, ConfirmReset, Halt, StartReset
-from actors.runtime import Row
+from actors.runtime import Row, SkipFact
 from daemon.api.answers import answer, problem
 from daemon.api.desk import Desk, content_tag
 from daemon.api.routing import BadRequest, Call, Endpoint
-from daemon.bodies import HaltBody, ResetBody
+from daemon.bodies import HaltBody, ResetBody, SkipBody
+from daemon.tree import EDGES, GROUPS
 from daemon.views import named
 from daemon.views_desk import SessionShown, StatusShown, session_shown, status_shown
 
@@ -91,12 +92,13 @@ class PhraseShown(msgspec.Struct, frozen=True, kw_only=True):
 class NodeShown(msgspec.Struct, frozen=True, kw_only=True):
     """A node of the tree. `kind`: supervisor, edge, core, group or actor. `state`: running, failed, or an edge's own.
     Telemetry is since the start: turns, seconds in them, failures, turns over 50 ms, kills and restarts, and the last
-    fact folded; null where a kind has none."""
+    fact folded; null where a kind has none. `rule`: how an edge is restarted, what a stopped actor of a group means."""
 
     name: str
     kind: str
     state: str
     detail: str
+    rule: str
     turns: int | None
     seconds: float | None
     failures: int | None
@@ -112,6 +114,14 @@ class KilledShown(msgspec.Struct, frozen=True, kw_only=True):
     """What was killed, and whether it is failed after it began anew."""
 
     name: str
+    failed: bool
+
+
+class SkippedShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was signed past which fact (0: an input), and whether it failed again on what waited."""
+
+    name: str
+    seq: int
     failed: bool
 
 
@@ -148,6 +158,9 @@ class SystemRoutes:
             Endpoint(method="POST", path="/api/v1/actors/{name}/kill", role="admin", handler=self.kill,
                      answers={200: KilledShown}, refuses=(404, 409),
                      summary="Kill an actor (it folds its state anew) or an edge (it restarts)"),
+            Endpoint(method="POST", path="/api/v1/actors/{name}/skip", role="admin", handler=self.skip, body=SkipBody,
+                     answers={200: SkippedShown}, refuses=(404, 409), headers=("idempotency-key",),
+                     summary="Sign a stopped actor past what it failed on"),
         )  # fmt: skip
 
     async def health(self, call: Call) -> Response:
@@ -249,6 +262,13 @@ class SystemRoutes:
         self._kills[name] = self._kills.get(name, 0) + 1
         return answer(KilledShown(name=name, failed=name in desk.driver.core.failed()))
 
+    async def skip(self, call: Call) -> Response:
+        name, body, core = call.path("name"), call.body, self._desk.driver.core
+        if name not in core.statistics():
+            return problem(404, "not_found", f"no actor {name!r}")
+        await self._desk.give(call, SkipFact(name, body.seq, body.reason))
+        return answer(SkippedShown(name=name, seq=body.seq, failed=name in core.failed()))
+
     async def _kill_edge(self, name: str) -> None:
         self._desk.kill_edge(name)
 
@@ -270,17 +290,18 @@ class SystemRoutes:
                 seconds=round(telemetry.seconds, 6), failures=telemetry.failures, slow=telemetry.slow,
                 restarts=self._kills.get(name, 0), last_sequence=telemetry.last_seq, failed_at=failed.get(name),
             ))  # fmt: skip
-        order = ("safety", "book", "trading", "service")
         actors = tuple(
-            _node(group, "group", "failed" if any(each.state == "failed" for each in groups[group]) else "running",
-                  children=tuple(groups[group]))
-            for group in order if group in groups
+            _node(group, "group", "failed" if any(node.state == "failed" for node in groups[group]) else "running",
+                  rule=each.rule, children=tuple(groups[group]))
+            for group, each in GROUPS.items() if group in groups
         )  # fmt: skip
         edges: list[NodeShown] = []
+        rules = {edge.name: edge.rule for edge in EDGES}
         for report in self._desk.reports():
             name = report.path.rpartition("/")[2]
             edges.append(_node(
                 name, "core" if name == "core" else "edge", report.state, detail=report.last_error,
+                rule=rules.get(name, ""),
                 restarts=report.restarts, up_seconds=round(report.up_seconds, 3),
                 last_sequence=core.seq if name == "core" else None, children=actors if name == "core" else (),
             ))  # fmt: skip
@@ -291,7 +312,7 @@ class SystemRoutes:
 
 def _node(name: str, kind: str, state: str, **more: Any) -> NodeShown:
     fields: dict[str, Any] = {
-        "detail": "", "turns": None, "seconds": None, "failures": None, "slow": None, "restarts": None,
+        "detail": "", "rule": "", "turns": None, "seconds": None, "failures": None, "slow": None, "restarts": None,
         "up_seconds": None, "last_sequence": None, "failed_at": None, "children": (),
     }  # fmt: skip
     return NodeShown(name=name, kind=kind, state=state, **{**fields, **more})

@@ -71,6 +71,16 @@ def _name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="the actor or edge")
 
 
+def _skip(args: argparse.Namespace) -> Any:
+    return ask(args, "POST", f"/actors/{quoted(args.name)}/skip", {"seq": args.seq, "reason": args.reason})
+
+
+def _skip_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="the actor that stopped")
+    parser.add_argument("seq", type=int, help="the fact that it failed on, as `callboard actors` shows (0: an input)")
+    parser.add_argument("reason", help="why it may be passed over; it stays in the journal")
+
+
 def _show_breaker(found: Any, args: argparse.Namespace) -> str:
     if "phrase" in found:
         return f"to reset, confirm: callboard breaker --confirm '{found['phrase']}'"
@@ -93,6 +103,7 @@ def _show_actors(found: Any, args: argparse.Namespace) -> str:
         ("state", lambda row: row[1]["state"]), ("turns", lambda row: row[1]["turns"]),
         ("us a turn", lambda row: _micros(row[1])), ("failures", lambda row: row[1]["failures"]),
         ("restarts", lambda row: row[1]["restarts"]), ("last fact", lambda row: row[1]["last_sequence"]),
+        ("failed at", lambda row: row[1]["failed_at"]),
     )  # fmt: skip
     return table(list(nodes(found)), columns, "nothing runs")
 
@@ -103,6 +114,12 @@ def _micros(node: dict[str, Any]) -> str | None:
 
 def _show_killed(found: Any, args: argparse.Namespace) -> str:
     return f"{found['name']} was killed" + (" and failed again" if found["failed"] else "; it goes on")
+
+
+def _show_skipped(found: Any, args: argparse.Namespace) -> str:
+    return f"{found['name']} was signed past {found['seq']}" + (
+        " and failed again" if found["failed"] else "; it goes on"
+    )
 
 
 def _show_token(found: Any, args: argparse.Namespace) -> str:
@@ -125,6 +142,7 @@ VERBS = (
         _show_breaker,
     ),
     Verb("actors", "what runs, with turns, failures and restarts", nothing, _actors, _show_actors),
+    Verb("skip", "sign a stopped actor past what it failed on", _skip_arguments, _skip, _show_skipped),
     Verb("token", "tokens: make one for the start, list, create, revoke", _token_arguments, _token, _show_token),
     Verb("kill", "kill an actor, which folds its state anew, or an edge, which restarts", _name, _kill, _show_killed),
 )

@@ -24,6 +24,7 @@ Type=notify
 WatchdogSec=30
 NotifyAccess=main
 ExecStart={program} run --journal %S/callboard/journal --bridge %t/callboard/bridge.sock --api 127.0.0.1:8080
+ExecReload=/bin/kill -HUP $MAINPID
 EnvironmentFile=/etc/callboard/environment
 Restart=on-failure
 RestartSec=2

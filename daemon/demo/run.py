@@ -24,7 +24,9 @@ from bridge.server import BridgeSettings
 from config.calendar import ExchangeSessions
 from daemon.demo.guide import Guide
 from daemon.demo.summary import Summary, compare, orders_by_state
-from daemon.run import BridgePort, RunRequest, arm_watchdog, run_daemon
+from daemon.port import BridgePort
+from daemon.run import RunRequest, run_daemon
+from daemon.systemd import arm_watchdog
 from daemon.tokens import Tokens
 from daemon.views import Views
 

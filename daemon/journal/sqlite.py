@@ -57,6 +57,9 @@ _ROWS_A_STATEMENT = 500
 _COLUMNS = "seq, stream, version, at, kind, schema, cause, body, host, chain"
 
 
+_PULSE = "insert into meta values ('pulse', 1) on conflict (key) do update set value = value + 1"
+
+
 class SqliteJournal:
     """The journal protocol over a file. `path.lock` is held for its whole life.
 
@@ -78,6 +81,7 @@ class SqliteJournal:
         self._before_sync = before_sync
         self._failure: JournalError | None = None
         self._closed = False
+        self._batches = self._durable_batches = 0
         self._lock = _lock(path)
         opened: list[sqlite3.Connection] = []
         try:
@@ -127,6 +131,16 @@ class SqliteJournal:
         """What ended this journal, or None."""
         return self._failure
 
+    @property
+    def batches(self) -> int:
+        """Batches appended since it was opened."""
+        return self._batches
+
+    @property
+    def durable_batches(self) -> int:
+        """Batches of those that are on disk."""
+        return self._durable_batches
+
     def head(self) -> Head:
         """The end of what was appended."""
         return self._head
@@ -148,6 +162,7 @@ class SqliteJournal:
                 self._versions[row.stream] = row.version
         if batch.command is not None:
             self._ids.add(batch.command.id)
+        self._batches += 1
         if self._thread is not None:
             self._waiting.put([(batch, chains)])
             return
@@ -265,6 +280,9 @@ class SqliteJournal:
             self._write.execute("begin immediate")
             _insert(self._write, "fact", facts)
             _insert(self._write, "command", commands)
+            if not facts and not commands:
+                # Without a change SQLite would not touch the disk.
+                self._write.execute(_PULSE)
             if self._before_sync is not None:
                 self._before_sync()
             self._write.execute("commit")
@@ -276,6 +294,7 @@ class SqliteJournal:
                     self._write.execute("rollback")
             return
         self._durable = last
+        self._durable_batches += len(taken)
         if self.on_durable is not None:
             self.on_durable(last)
 

@@ -26,7 +26,7 @@ from bridge.paper.process import LiveMarket
 from bridge.server import BridgeServer, BridgeSettings, Quiet
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
-from daemon.run import BridgePort
+from daemon.port import BridgePort
 from tests.bridge import hostile
 
 AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)

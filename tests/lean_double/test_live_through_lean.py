@@ -22,7 +22,7 @@ from bridge.paper.data import parse_filter
 from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
-from daemon.run import BridgePort
+from daemon.port import BridgePort
 from tests.lean_double.kit import lean_market, load
 from tests.lean_double.live import LiveEngine
 

@@ -29,8 +29,8 @@ from bridge.paper.realistic import RealisticFills
 from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
+from daemon.port import BridgePort
 from daemon.replay.script import ScriptLine, parse_script, symbols_of
-from daemon.run import BridgePort
 from tests.processes.kit import DATA
 from tests.processes.remains import Outcome, of_facts, of_ledger
 from tests.processes.sweeps import Ran, Row
