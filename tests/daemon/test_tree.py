@@ -32,8 +32,10 @@ class Broken(CoreActor[int]):
     folds = (BreakerRaised,)
     reacts = (BreakerRaised,)
 
-    def __init__(self, group: Any) -> None:
-        self.group = group
+    @classmethod
+    def of(cls, group: str) -> CoreActor[int]:
+        """One in this group."""
+        return type("BrokenOf", (cls,), {"group": group})()
 
     def initial(self) -> int:
         return 0
@@ -48,7 +50,7 @@ class Broken(CoreActor[int]):
 async def fail_in(group: str) -> tuple[int, dict[str, int], Exception | None]:
     """Breaker level, failed actors and the driver's failure after an actor of this group failed."""
     journal = MemoryJournal()
-    driver = Driver(desk_core(journal, DeskRules(), more=(Broken(group),)), journal, MarketClock(AT))
+    driver = Driver(desk_core(journal, DeskRules(), more=(Broken.of(group),)), journal, MarketClock(AT))
     driver.core.start(AT)
 
     async def run() -> None:
