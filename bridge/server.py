@@ -357,6 +357,8 @@ class _Session:
                         alive = {**self._view.alive, **dict.fromkeys(frame.alive, frame.at)}
                         self._view = msgspec.structs.replace(self._view, at=frame.at, alive=alive)
                         self._port.show(self._view)
+                        # A sign of life: the other end takes a daemon that hangs for one that is gone.
+                        await self._wire.send(protocol.Ack(self.seen))
                     case protocol.Listing() | protocol.Goodbye():
                         await self._common(frame)
                     case _:

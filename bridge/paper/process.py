@@ -122,6 +122,7 @@ class LiveMarket:
         self._connection: Connection | None = None
         self._dead_man = 30.0
         self._gone_since: float | None = None
+        self._heard = 0.0
         self._tried = -1.0
         self._heartbeat = heartbeat_seconds
         self._beat_due = 0.0
@@ -189,8 +190,12 @@ class LiveMarket:
             self._try_connecting()
             return False
         now = self._monotonic()
+        if now - self._heard >= self._dead_man:
+            self._lose(BridgeGone(f"the daemon said nothing for {self._dead_man:g} s"))
+            self._gone_since = self._heard
+            return False
         if now >= self._beat_due:
-            self._beat_due = now + self._heartbeat
+            self._beat_due = now + min(self._heartbeat, self._dead_man / 4)
             self._send(self._market.heartbeat())
         if self._connection is None:
             return False
@@ -199,6 +204,8 @@ class LiveMarket:
         except BridgeGone as error:
             self._lose(error)
             return False
+        if frame is not None:
+            self._heard = self._monotonic()
         match frame:
             case None:
                 return False
@@ -237,6 +244,7 @@ class LiveMarket:
             connection = self._connect()
             welcome = connection.shake_hands(self._market.hello("live"))
             self._dead_man, self._gone_since = welcome.dead_man_seconds, None
+            self._heard = self._monotonic()
             self._log.acknowledge(welcome.acknowledged)
             self._connection, connection = connection, None
             self._notice("connected", f"events up to {welcome.acknowledged} are on the daemon's disk")

@@ -42,6 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--ledger", type=Path, metavar="FILE",
         help="the broker's memory on disk: orders, executions, cash outlive this process (see 'callboard ledger')",
     )  # fmt: skip
+    parser.add_argument(
+        "--faults", metavar="F",
+        help="live: what is told goes wrong at these rates, e.g. 'duplicate=0.1,drop=0.05,seed=7' (duplicate, delay, "
+        "reorder, drop, disconnect, silence, lie)",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from actors.options.lean_margin import lean_initial_margin, lean_margin_used
     from bridge.client import BridgeGone, BridgeRefused, Connection
     from bridge.paper import Ledger, LedgerError, Market
+    from bridge.paper.faults import Faults, FaultsError, faulty
     from bridge.paper.process import LiveMarket, play_lock_step
     from daemon.source import SourceError
 
@@ -60,6 +66,14 @@ def run(args: argparse.Namespace) -> int:
         return _export(args)
     if args.bridge is None:
         print("callboard market: --bridge is needed to play", file=sys.stderr)
+        return 2
+    try:
+        faults = None if args.faults is None else Faults.parse(args.faults)
+    except FaultsError as error:
+        print(f"callboard market: --faults: {error}", file=sys.stderr)
+        return 2
+    if faults is not None and args.speed == 0:
+        print("callboard market: --faults are for a live market: give a --speed", file=sys.stderr)
         return 2
     secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", "").encode()
     try:
@@ -87,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
 
     def connect() -> Connection:
         return Connection(args.bridge, secret)
+
+    if faults is not None:
+        connect = faulty(args.bridge, secret, faults)
 
     try:
         if args.speed == 0:

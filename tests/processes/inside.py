@@ -117,15 +117,15 @@ class DyingConnection(Connection):
             raise
 
 
-def short_market(script: tuple[ScriptLine, ...], ledger: Ledger) -> Market:
-    """The market of that hour over a ledger, new or not."""
+def short_market(script: tuple[ScriptLine, ...], ledger: Ledger, session: str = "", minutes: int = 3) -> Market:
+    """The market of that hour over a ledger, new or not; it ends so many minutes after the script's last line."""
     hours = MarketHours.load(DATA / "lean")
     symbols = dict.fromkeys(symbol for line in script for symbol in symbols_of(line.command))
     feed = ShortFeed(LeanFolder(DATA / "lean"), hours, DAY, DAY, underlyings=("GOOG",), symbols=symbols)
-    feed.end = script[-1].at + 3 * _MINUTE
+    feed.end = script[-1].at + minutes * _MINUTE
     return Market(
         feed, hours, cash=Decimal(100000), margin=lean_margin_used, initial=lean_initial_margin,
-        fills=RealisticFills(7), ledger=ledger,
+        session=session, fills=RealisticFills(7), ledger=ledger,
     )  # fmt: skip
 
 
