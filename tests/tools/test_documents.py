@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cli import MODULES
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "tests").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -40,3 +42,8 @@ def test_every_document_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     for document in (ROOT / "docs").glob("*.md"):
         assert document.name == "README.md" or f"]({document.name})" in index, document.name
+
+
+def test_every_verb_is_in_the_operations_document() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert [verb for verb in MODULES if not re.search(rf"`(callboard )?{verb}\b", text)] == []
