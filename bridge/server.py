@@ -7,7 +7,6 @@ import datetime as dt
 import hashlib
 import hmac
 import os
-import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,8 +20,7 @@ from actors.messages.lean import LeanAccount, LeanDisconnected
 from actors.messages.market import MarketQuotes
 from actors.runtime import Status, first_cause
 from bridge import protocol, translate
-
-_CHUNK = 256 * 1024
+from bridge._wire import Quiet, Wire
 
 
 class Port(Protocol):
@@ -86,6 +84,10 @@ class BridgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: protocol.Subscribe | None = None
 
 
+class BridgeError(Exception):
+    """What was asked of LEAN's end could not be had; the message says why."""
+
+
 class _Refuse(Exception):
     """This connection is not served: why, in words for both ends, and whether it may be in a moment."""
 
@@ -111,6 +113,7 @@ class BridgeServer:
         self._notice = on_notice
         self._peer: str | None = None
         self._quiet = Quiet()
+        self._asking: _Session | None = None
         self._strangers = 0
         self.tcp_port: int | None = None
         self.sessions_ended = 0
@@ -120,6 +123,16 @@ class BridgeServer:
     def peer(self) -> str | None:
         """The session that is connected now."""
         return self._peer
+
+    async def ask_store(
+        self, frame: protocol.StoreObject | protocol.FetchObject, seconds: float = 10.0
+    ) -> protocol.StoredObject:
+        """Save in or read from LEAN's Object Store; live only. Raises BridgeError with nobody there or no answer."""
+        if self._asking is None:
+            raise BridgeError("no live lean is connected")
+        with trio.move_on_after(seconds):
+            return await self._asking.ask_store(frame)
+        raise BridgeError(f"lean's object store did not answer about {frame.key!r} within {seconds:g} s")
 
     async def run(self, status: Status) -> None:
         """Serve until stopping; then close whoever is connected."""
@@ -162,7 +175,7 @@ class BridgeServer:
             async with stream:
                 if self._strangers >= self._settings.most_strangers:
                     raise _Refuse(f"{self._strangers} connections wait for their handshake already")
-                wire = _Wire(stream)
+                wire = Wire(stream)
                 hello = await self._handshake(wire)
                 if hello is not None:
                     await self._session(wire, hello)
@@ -176,7 +189,7 @@ class BridgeServer:
         if told is not None:
             self._notice(event, told)
 
-    async def _handshake(self, wire: _Wire) -> protocol.Hello | None:
+    async def _handshake(self, wire: Wire) -> protocol.Hello | None:
         self._strangers += 1
         try:
             with trio.move_on_after(self._settings.handshake_seconds):
@@ -189,7 +202,7 @@ class BridgeServer:
         finally:
             self._strangers -= 1
 
-    async def _greet(self, wire: _Wire) -> protocol.Hello | None:
+    async def _greet(self, wire: Wire) -> protocol.Hello | None:
         """Their hello; None for one who only asked what to subscribe."""
         if wire.over_tcp:
             nonce = secrets.token_bytes(32)
@@ -212,7 +225,7 @@ class BridgeServer:
             raise _Refuse(f"session {self._peer} is connected already", retry=True)
         return hello
 
-    async def _session(self, wire: _Wire, hello: protocol.Hello) -> None:
+    async def _session(self, wire: Wire, hello: protocol.Hello) -> None:
         self._peer = hello.session
         reason = "the bridge was stopped"
         try:
@@ -227,6 +240,7 @@ class BridgeServer:
             if self._settings.subscribe is not None:
                 await wire.send(self._settings.subscribe)
             play = session.lock_step if hello.mode == "backtest" else session.live
+            self._asking = session if hello.mode == "live" else None
             await play(self._settings.silent_seconds)
             reason = "it said goodbye"
             self.sessions_ended += 1
@@ -235,73 +249,22 @@ class BridgeServer:
             reason = _words_of(error)
             raise
         finally:
-            self._peer = None
+            self._peer = self._asking = None
             self._port.tell_soon(LeanDisconnected(reason))
             self._notice("disconnected", f"session {hello.session}: {reason}")
-
-
-class Quiet:
-    """Says the same of the same peer once a minute, with how often it was left unsaid. Memory is bounded."""
-
-    _SECONDS, _MOST = 60.0, 256
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str, str], list[float]] = {}
-
-    def told(self, event: str, who: str, why: str, now: float) -> str | None:
-        """What to say now; None for nothing. `who` is 'host:port' or a name, `why` may differ in numbers."""
-        host, colon, port = who.rpartition(":")
-        peer = host if colon and port.isdecimal() else who
-        key = (event, peer, re.sub(r"\d+", "#", why)[:40])
-        known = self._said.get(key)
-        if known is not None and now - known[0] < self._SECONDS:
-            known[1] += 1
-            return None
-        if known is None and len(self._said) >= self._MOST:
-            del self._said[next(iter(self._said))]
-        self._said.pop(key, None)
-        self._said[key] = [now, 0]
-        more = "" if known is None or not known[1] else f" ({known[1]:.0f} more like it since the last word)"
-        return f"{who}: {why}{more}"
-
-
-class _Wire:
-    """Frames over a stream; a frame's size is looked at before its body is read."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self._stream = stream
-        self._buffer = protocol.FrameBuffer()
-        self._sending = trio.Lock()
-        self.over_tcp = stream.socket.family != socket.AF_UNIX
-
-    async def send(self, frame: protocol.Frame) -> None:
-        async with self._sending:
-            await self._stream.send_all(protocol.encode(frame))
-
-    async def receive(self) -> protocol.ToDaemon | None:
-        """The next frame, None at a clean end. Raises ProtocolError or trio.BrokenResourceError."""
-        while True:
-            body = self._buffer.take()
-            if body is not None:
-                return protocol.decode_to_daemon(body)
-            data = await self._stream.receive_some(_CHUNK)
-            if not data:
-                if len(self._buffer):
-                    raise protocol.ProtocolError(f"the stream ended inside a frame, after {len(self._buffer)} bytes")
-                return None
-            self._buffer.add(data)
 
 
 class _Session:
     """One session's frames: events once each and in order, views, and what goes back."""
 
-    def __init__(self, port: Port, wire: _Wire, seen: int, at: dt.datetime) -> None:
+    def __init__(self, port: Port, wire: Wire, seen: int, at: dt.datetime) -> None:
         self._port = port
         self._wire = wire
         self.seen = seen
         self._view: MarketQuotes = translate.empty_view(at)
         self._rows: dict[int, int] = {}
         self._goodbye = False
+        self._stored: dict[str, trio.MemorySendChannel[protocol.StoredObject]] = {}
 
     # --- lock-step --------------------------------------------------------------------------------------------
 
@@ -361,9 +324,25 @@ class _Session:
                         await self._wire.send(protocol.Ack(self.seen))
                     case protocol.Listing() | protocol.Goodbye():
                         await self._common(frame)
+                    case protocol.StoredObject(key=key):
+                        waiting = self._stored.pop(key, None)
+                        if waiting is not None:
+                            waiting.send_nowait(frame)
                     case _:
                         raise protocol.ProtocolError(f"unexpected {type(frame).__name__} in a live session")
             nursery.cancel_scope.cancel()
+
+    async def ask_store(self, frame: protocol.StoreObject | protocol.FetchObject) -> protocol.StoredObject:
+        """One question about a key at a time: the answer names nothing else."""
+        while frame.key in self._stored:
+            await trio.sleep(0.05)
+        send, receive = trio.open_memory_channel[protocol.StoredObject](1)
+        self._stored[frame.key] = send
+        try:
+            await self._wire.send(frame)
+            return await receive.receive()
+        finally:
+            self._stored.pop(frame.key, None)
 
     async def _send_words(self) -> None:
         while True:

@@ -19,11 +19,12 @@ import trio
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from actors.runtime import MarketClock, MemoryJournal, Status
 from bridge import protocol
+from bridge._wire import Quiet
 from bridge.client import Connection
 from bridge.paper import Market
 from bridge.paper.data import Feed, LeanFolder, MarketHours
 from bridge.paper.process import LiveMarket
-from bridge.server import BridgeServer, BridgeSettings, Quiet
+from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.port import BridgePort

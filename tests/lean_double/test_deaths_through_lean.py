@@ -75,7 +75,7 @@ def test_a_backtest_whose_daemon_is_killed_goes_on_to_the_same_book(tmp_path: Pa
     assert engine.market.session.portfolio.cash == report.final.cash
 
 
-async def test_live_cancels_entries_without_a_daemon_and_relays_the_brokers_words(tmp_path: Path) -> None:
+async def test_live_cancels_entries_without_a_daemon_relays_the_brokers_words_and_keeps_objects(tmp_path: Path) -> None:
     journal, notices = MemoryJournal(), list[str]()
     core = desk_core(journal, LEAN_RULES)
     begin = dt.datetime(2015, 12, 24, 5, tzinfo=dt.UTC)
@@ -106,7 +106,8 @@ async def test_live_cancels_entries_without_a_daemon_and_relays_the_brokers_word
     async with trio.open_nursery() as nursery:
         nursery.start_soon(port.run, statuses[0])
         async with trio.open_nursery() as serving:
-            serving.start_soon(server().run, statuses[1])
+            first = server()
+            serving.start_soon(first.run, statuses[1])
             await statuses[1].wait_started()
             nursery.start_soon(trio.to_thread.run_sync, engine.live_run, load(), 100)
             await until(lambda: core.market is not None and core.market.base.price("GOOG") is not None)
@@ -121,6 +122,9 @@ async def test_live_cancels_entries_without_a_daemon_and_relays_the_brokers_word
             await until(lambda: state("refused") == "rejected")
             engine.handler.handle_message(BrokerageMessageEvent(BrokerageMessageType.RECONNECT, "", "back"))
             assert engine.algorithm._end.reduce_only == ""
+            assert (await first.ask_store(protocol.StoreObject("notes/today", b"\x00words"))).ok
+            assert (await first.ask_store(protocol.FetchObject("notes/today"))).content == b"\x00words"
+            assert (await first.ask_store(protocol.FetchObject("absent"))).ok is False
             serving.cancel_scope.cancel()
         await until(lambda: not engine.market.broker.working)
         assert engine.algorithm._end.reduce_only.startswith("no daemon")
