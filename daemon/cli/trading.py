@@ -56,7 +56,10 @@ def _cancel(args: argparse.Namespace) -> Any:
 
 
 def _close(args: argparse.Namespace) -> Any:
-    body = {"order_id": _id(args.id), "units": args.units, "limit_price": args.limit, "price": args.price}
+    body = {
+        "order_id": _id(args.id), "units": args.units, "limit_price": args.limit, "price": args.price,
+        "legs": args.legs,
+    }  # fmt: skip
     wanted = {name: value for name, value in body.items() if value is not None}
     return ask(args, "POST", f"/positions/{quoted(args.position)}/close{query([('wait', args.wait)])}", wanted)
 
@@ -120,6 +123,10 @@ def _cancel_arguments(parser: argparse.ArgumentParser) -> None:
 def _close_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("position", help="the position's id")
     parser.add_argument("--units", type=int, help="only so many (all)")
+    parser.add_argument(
+        "--legs", choices=("all", "short", "long"), default="all",
+        help="under a halt where legs fill apart: buy back the short ones first, then sell the long (all)",
+    )  # fmt: skip
     parser.add_argument("--limit", metavar="P", help="per share of a unit (taken from the market where missing)")
     parser.add_argument("--price", choices=("mid", "natural"), default="mid", help="which price of the market (mid)")
     parser.add_argument("--id", help="the key under which it is made once")
