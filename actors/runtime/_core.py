@@ -556,7 +556,7 @@ class Core:
 
     def _finish(self, now: dt.datetime, command: CommandRow | None) -> None:
         """Run reactions until none is left, then commit what this input led to as one batch."""
-        while self._ready or self._broken_folds:
+        while self._ready or self._broken_folds or self._ask_timers(now):
             while self._broken_folds:
                 cell, seq, error = self._broken_folds.pop(0)
                 self._stop(cell, seq, error, now, folding=True)
@@ -576,6 +576,19 @@ class Core:
         durable = self._journal.durable_seq
         while self._tail and self._tail[0].seq <= durable:
             self._tail.popleft()
+
+    def _ask_timers(self, now: dt.datetime) -> bool:
+        """Ask those that folded something for their timers; one that raises stops. True where one did."""
+        stopped = False
+        for cell in self._cells.values():
+            if cell.dirty and not cell.failed:
+                try:
+                    cell.ask_due()
+                except Exception as error:
+                    cell.dirty = True
+                    self._stop(cell, 0, error, now)
+                    stopped = True
+        return stopped
 
     def _die(self, what: str, error: Exception) -> CoreFailed:
         self.fatal = error
