@@ -130,3 +130,28 @@ def test_the_time_of_a_restart_is_new_york_s() -> None:
     winter = dt.datetime(2026, 12, 1, 12, 0, tzinfo=dt.UTC)
     assert seconds_until(dt.time(8, 15), winter) == 75 * 60
     assert seconds_until(dt.time(7, 0), winter) == 24 * 3600
+
+
+def test_the_script_for_a_lean_from_source_merges_its_commented_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "p"
+    assert main(["lean", "export", str(project), "--bridge", "/run/callboard/bridge.sock", "--from", "2015-12-24"]) == 0
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (binaries / "config.json").write_text(
+        '{\n  // a comment, with "quotes"\n  "environment": "live-paper", // another\n  "api": "http://x.y/z",\n'
+        '  "environments": {"backtesting": {"live-mode": false,},},\n}\n'
+    )
+    _command(tmp_path, "dotnet", "import json, sys; print('given', json.dumps(sys.argv[1:]))")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONNET_PYDLL", "/usr/lib/libpython3.11.so")
+    script, data, results = project / "run-lean-from-source.sh", tmp_path, tmp_path / "results"
+    ran = subprocess.run([script, binaries, data, results], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    given = json.loads(ran.stdout.split("given ")[1])
+    assert given[:3] == ["QuantConnect.Lean.Launcher.dll", "--config", str(results / "config.json")]
+    merged = json.loads((results / "config.json").read_text())
+    assert (merged["environment"], merged["api"]) == ("backtesting", "http://x.y/z")
+    assert merged["algorithm-location"] == str(project / "main.py")
+    assert merged["parameters"]["from"] == "2015-12-24"
