@@ -70,6 +70,8 @@ class OrdersState(msgspec.Struct):
     level: int = 0
     deadlines: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
     exercises: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Orders whose outcome was unknown when all were canceled, with the reason: they end as soon as it is known.
+    unwanted: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Orders(CoreActor[OrdersState]):
@@ -84,8 +86,8 @@ class Orders(CoreActor[OrdersState]):
     )  # fmt: skip
     reacts = (
         OrderQueued, OrderRequeued, SendWithheld, SendRefused, OrderAccepted, OrderRejected, OrderCanceled, OrderDenied,
-        OrderExpired, OrderUnknown, LegFilled, SessionOpened, SessionClosed, BreakerRaised, BookOpened, OrderWanted,
-        CancelWanted, AmendWanted,
+        OrderExpired, OrderUnknown, UnknownSettled, LegFilled, SessionOpened, SessionClosed, BreakerRaised, BookOpened,
+        OrderWanted, CancelWanted, AmendWanted,
     )  # fmt: skip
 
     def __init__(self, rules: DeskRules, sessions: Sessions | None = None) -> None:
@@ -102,6 +104,8 @@ class Orders(CoreActor[OrdersState]):
         if isinstance(fact, OrderFact):
             order = fold(state.table, recorded)
             self._deadlines(state, order)
+            if order.terminal:
+                state.unwanted.pop(order.order_id, None)
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
         match fact:
@@ -109,8 +113,10 @@ class Orders(CoreActor[OrdersState]):
                 state.connected = True
             case SessionClosed():
                 state.connected = False
-            case AllCanceled(number=number):
+            case AllCanceled(number=number, reason=reason):
                 state.refused_below = max(state.refused_below, number)
+                unknown = (order.order_id for order in state.table.live.values() if order.state == "unknown")
+                state.unwanted |= dict.fromkeys(unknown, reason)
             case BreakerRaised(level=level):
                 state.level = max(state.level, level)
             case BreakerReset():
@@ -185,6 +191,11 @@ class Orders(CoreActor[OrdersState]):
                 return Decision(self._requeue(state, "disconnected"))
             case Recorded(fact=BreakerRaised() as raised):
                 return Decision((*self._requeue(state, "breaker changed"), *self._halt(state, raised)))
+            case Recorded(fact=OrderAccepted() | UnknownSettled() | SendRefused() as proved):
+                ended = self._unwanted(state, proved.order_id)
+                if ended and state.table.orders[proved.order_id].state == "queued":
+                    return Decision(ended)
+                return Decision((*ended, *self._release(state)))
             case Recorded():
                 return Decision(self._release(state))
             case TimerDue(key=key):
@@ -283,6 +294,8 @@ class Orders(CoreActor[OrdersState]):
             raise Refusal("invalid", f"exercise quantity {command.quantity} must be above 0")
         if command.exercise_id in state.exercises:
             raise Refusal("conflict", f"exercise {command.exercise_id} exists already")
+        if not state.connected:
+            raise Refusal("refused", f"lean is not connected: exercise {command.exercise_id} would reach nobody")
         held = state.book.holdings.get(command.symbol, 0)
         if held < command.quantity and not self._rules.lean_rules:
             raise Refusal("refused", f"{held} of {command.symbol.strip()} held, {command.quantity} to exercise")
@@ -335,6 +348,17 @@ class Orders(CoreActor[OrdersState]):
             for order in state.table.live.values()
             if order.state == "approved"
         )
+
+    def _unwanted(self, state: OrdersState, order_id: str) -> tuple[Write, ...]:
+        """The end of an order that is proved to work, or not to, after all were canceled or entries were halted."""
+        order = state.table.orders[order_id]
+        if order.terminal or order.cancel_wanted or order.state == "unknown":
+            return ()
+        if order_id in state.unwanted:
+            return self._cancel(order, "orders", state.unwanted[order_id], "")
+        if state.level >= REDUCE_ONLY and not order.reducing and order.state in AT_MARKET:
+            return self._cancel(order, "breaker", f"breaker at {state.level}", "")
+        return ()
 
     def _halt(self, state: OrdersState, raised: BreakerRaised) -> tuple[Write, ...]:
         """From reduce-only on, working entries are canceled; reducing orders are kept."""

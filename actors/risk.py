@@ -127,8 +127,9 @@ class Risk(CoreActor[RiskState]):
         reducing = self._reduces(state, order, body)
         reserved, risk_class = _reservation(body)
         reasons = self._reasons(state, order, body, reducing, reserved, risk_class, now, market)
-        if order.reducing and not reducing and not reasons and state.level >= NO_ENTRY:
-            reasons = [Reason("breaker", "the amend would make a reducing order add risk", str(state.level), "1")]
+        if not order.reducing and not reasons and state.level >= NO_ENTRY:
+            words = "the order was let in as one that adds risk: cancel it, and close with a new one"
+            reasons = [Reason("breaker", words, str(state.level), "1")]
         if reasons:
             return Write(stream, AmendDenied(order.order_id, wanted.generation, tuple(reasons)))
         held = reserved if reserved is not None and not reducing else Decimal(0)

@@ -104,6 +104,9 @@ class GatewayState(msgspec.Struct):
     transfers_asked: int = 0
     #: Those of them when the session began.
     transfers_before: tuple[str, ...] = ()
+    #: Exercises that lean was asked for and has not answered, and those of them when the session began.
+    exercises: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
+    exercises_before: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
     #: Whether the session was here before.
     same: bool = False
 
@@ -120,7 +123,8 @@ class Gateway(CoreActor[GatewayState]):
     )  # fmt: skip
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
-        CashWanted, BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseReturned,
+        CashWanted, BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseSent,
+        ExerciseReturned,
     )  # fmt: skip
     reacts = (OrderApproved, AmendApproved, ExerciseRequested, SessionOpened)
     releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted, SessionOpened)
@@ -155,6 +159,9 @@ class Gateway(CoreActor[GatewayState]):
                     order.order_id for order in live if order.state == "pending_cancel" or order.amend == "sent"
                 )
                 state.transfers_before = tuple(state.transfers)
+                state.exercises_before = dict(state.exercises)
+                if not state.same:
+                    state.exercises.clear()
                 state.before = {order.order_id: order.attempt for order in live if order.at_market}
             case SessionClosed():
                 state.connected = False
@@ -164,6 +171,10 @@ class Gateway(CoreActor[GatewayState]):
                     state.transfers[transfer_id] = fact
             case CashMoved(payment_id=payment_id):
                 state.transfers.pop(payment_id, None)
+            case ExerciseSent(exercise_id=exercise_id):
+                state.exercises[exercise_id] = fact
+            case ExerciseReturned(exercise_id=exercise_id):
+                state.exercises.pop(exercise_id, None)
             case BreakerRaised(level=level):
                 state.level = max(state.level, level)
             case BreakerReset():
@@ -243,6 +254,8 @@ class Gateway(CoreActor[GatewayState]):
         order = state.table.get(order_id)
         if order is None or order.state != "approved" or not state.connected:
             return ()
+        if state.level >= NO_ENTRY and not order.reducing:
+            return ()  # the breaker was raised meanwhile: the approval goes back to the queue
         number = 0 if market is None else market.number
         sent = OrderSent(order_id, order.attempt, state.session, number, order.principal)
         return (Write(order_stream(order_id), sent),)
@@ -289,7 +302,10 @@ class Gateway(CoreActor[GatewayState]):
         return ()
 
     def _resumed(self, state: GatewayState) -> Iterable[Output]:
-        """What a lost connection may have swallowed: cancels, amends and transfers, which the other end takes once."""
+        """What a lost connection may have swallowed: cancels, amends, transfers and exercises, which the other end
+        takes once; exercises in the same session only."""
+        for each in (sent for key, sent in state.exercises_before.items() if key in state.exercises):
+            yield Output(LEAN, ExerciseWord(each.exercise_id, each.symbol, each.quantity, each.tag))
         for wanted in (state.transfers[key] for key in state.transfers_before if key in state.transfers):
             yield Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id))
         for order in (state.table.orders[order_id] for order_id in state.asked_before):
@@ -334,6 +350,9 @@ class Gateway(CoreActor[GatewayState]):
                 return self._fill(state, order, event, origin)
             case "submitted":
                 ids = (origin, event.leg, event.lean_id, event.broker_ids)
+                if order.state == "unknown" and order.cancel_wanted:
+                    again = CancelRequested(order_id, order.principal, order.reason, order.cancel_tag)
+                    return (Write(stream, OrderAccepted(order_id, *ids)), Write(stream, again))
                 if order.state == "sent" or order.state == "unknown":
                     fact = OrderAccepted(order_id, *ids)
                 elif order.terminal:
@@ -398,6 +417,8 @@ class Gateway(CoreActor[GatewayState]):
         order_id, why = returned.order_id, returned.message or returned.raised
         seen = Write(STREAM, EventSeen(origin, f"{returned.call} returned {returned.status}".strip(), order_id, why))
         if returned.call == "exercise":
+            if order_id not in state.exercises:
+                return (seen,)  # told again after a lost connection, and answered before
             fact = ExerciseReturned(order_id, origin, returned.ok, why)
             return (Write("orders", fact),)
         order = state.table.get(order_id)
@@ -409,7 +430,7 @@ class Gateway(CoreActor[GatewayState]):
             case "place" | "query" if returned.denied:
                 # Only the session that was asked can promise never to send what it was asked.
                 asked = order.attempt == returned.attempt and order.session == state.session
-                if asked and order.state in ("sent", "unknown"):
+                if asked and order.state in ("sent", "pending_cancel", "unknown"):
                     proposal = SendRefused(order_id, returned.attempt, origin, why)
             case "query" if returned.status == "absent" and order.state == "unknown":
                 # The broker's own list does not have it, and the session that might have sent it is dead.
@@ -419,6 +440,8 @@ class Gateway(CoreActor[GatewayState]):
                 proposal = OrderRejected(order_id, origin, why, returned.raised)
             case "amend" if not returned.ok and order.amend == "sent" and not order.terminal:
                 proposal = AmendRejected(order_id, order.generation, origin, why)
+            case "cancel" if not returned.known_here and order.state == "pending_cancel":
+                proposal = OrderUnknown(order_id, why, origin)  # it may never have come there
             case "cancel" if not returned.ok and order.state == "pending_cancel":
                 proposal = CancelRefused(order_id, origin, why)
             case "query" if order.state == "unknown" and returned.known_here:
@@ -428,12 +451,14 @@ class Gateway(CoreActor[GatewayState]):
         return (seen,) if proposal is None else self._checked(order, Write(stream, proposal), origin)
 
     def _proved(self, order: Order, returned: LeanReturned, origin: Origin) -> OrderFact | None:
-        """What a query's answer proves of an unknown order. 'filled' proves nothing: the executions must come."""
+        """What a query's answer proves of an unknown order. 'filled' alone proves nothing: the executions must come."""
         match returned.status:
             case "submitted" | "update_submitted" | "partially_filled":
                 return UnknownSettled(order.order_id, "accepted", returned.message, "lean", origin)
             case "canceled":
                 return UnknownSettled(order.order_id, "canceled", returned.message, "lean", origin)
+            case "filled" if order.complete:  # an amend to more was on its way, and came too late
+                return UnknownSettled(order.order_id, "filled", returned.message, "lean", origin)
             case "invalid":
                 return UnknownSettled(order.order_id, "rejected", returned.message, "lean", origin)
             case _:
@@ -474,6 +499,9 @@ class Gateway(CoreActor[GatewayState]):
         if opened.number != state.session or not state.connected:
             return ()
         writes: list[Write] = []
+        for exercise_id in () if state.same else state.exercises_before:
+            text = "lean began a new session before it answered the exercise: the account tells what came of it"
+            writes.append(Write(STREAM, Anomaly(Origin(opened.number, 0), exercise_id, text)))
         for order_id, attempt in state.before.items():
             order = state.table.orders[order_id]
             if order.at_market and order.attempt == attempt:

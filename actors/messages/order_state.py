@@ -57,6 +57,9 @@ AT_MARKET: Final[frozenset[State]] = frozenset(("sent", "accepted", "partially_f
 #: States that the release window counts.
 IN_WINDOW: Final[frozenset[State]] = frozenset(("released", "approved", "sent"))
 
+#: States that end where an amend did and all that is wanted had filled.
+_MAY_BE_COMPLETE: Final[frozenset[State]] = AT_MARKET - {"sent"}
+
 #: From a state, the states it may move to. Staying where it is counts as a move of its own only where listed.
 MOVES: Final[dict[State, frozenset[State]]] = {
     "queued": frozenset(("released", "canceled", "expired", "denied")),
@@ -73,7 +76,7 @@ MOVES: Final[dict[State, frozenset[State]]] = {
         "partially_filled", "filled", "pending_cancel", "canceled", "expired", "rejected", "unknown",
     )),
     "pending_cancel": frozenset((
-        "canceled", "filled", "partially_filled", "accepted", "expired", "unknown",
+        "canceled", "filled", "partially_filled", "accepted", "expired", "rejected", "unknown",
     )),
     "unknown": frozenset((
         "queued", "sent", "accepted", "partially_filled", "pending_cancel", "filled", "canceled", "rejected",
@@ -133,6 +136,12 @@ class Order(msgspec.Struct):
         return 0 if self.canceled_legs[leg] else self.wanted(leg) - self.filled[leg]
 
     @property
+    def growing(self) -> bool:
+        """Whether an amend to more units is on its way."""
+        more = None if self.change is None else self.change.quantity
+        return self.amend == "sent" and more is not None and more > self.body.quantity
+
+    @property
     def complete(self) -> bool:
         """Whether every leg is filled to the quantity wanted."""
         return all(abs(self.filled[leg]) >= abs(self.wanted(leg)) for leg in range(len(self.body.legs)))
@@ -152,8 +161,8 @@ def next_state(order: Order, fact: OrderFact) -> State | None:
     """The state that `fact` moves `order` to; None where it does not speak of the state.
 
     A fill that completes gives 'filled'; one that does not gives 'partially_filled', or 'pending_cancel' and
-    'unknown' where
-    the order already is there, for a partial fill proves neither that the cancel failed nor what became of the rest.
+    'unknown' where the order already is there, for a partial fill proves neither that the cancel failed nor what
+    became of the rest. While an amend to more is on its way nothing completes: the rest may work already.
     """
     match fact:
         case OrderReleased():
@@ -162,9 +171,9 @@ def next_state(order: Order, fact: OrderFact) -> State | None:
             return "approved"
         case OrderDenied():
             return "denied"
-        case OrderRequeued() | SendRefused():
+        case OrderRequeued():
             return "queued"
-        case SendWithheld():
+        case SendWithheld() | SendRefused():
             return "canceled" if order.cancel_wanted else "queued"
         case OrderSent():
             return "sent"
@@ -195,7 +204,8 @@ def next_state(order: Order, fact: OrderFact) -> State | None:
 def _after_fill(order: Order, fact: LegFilled) -> State | None:
     filled = list(order.filled)
     filled[fact.leg] += fact.quantity
-    if all(abs(filled[leg]) >= abs(order.wanted(leg)) for leg in range(len(filled))):
+    complete = all(abs(filled[leg]) >= abs(order.wanted(leg)) for leg in range(len(filled)))
+    if complete and (order.state in TERMINAL or not order.growing):
         return None if order.state in TERMINAL else "filled"
     if order.state in ("pending_cancel", "unknown") or order.state in TERMINAL:
         return None
@@ -248,8 +258,8 @@ def fold(table: OrderTable, recorded: Recorded) -> Order:
     if target is not None:
         order.state = target
         order.changed_at = recorded.at
-    if order.amend == "none" and order.complete and order.state in ("accepted", "partially_filled"):
-        order.state = "filled"  # amended down to what had filled
+    if order.amend == "none" and order.complete and order.state in _MAY_BE_COMPLETE:
+        order.state = "filled"  # amended down to what had filled, or not amended to more
     order.version = recorded.version
     if order.terminal:
         table.live.pop(order.order_id, None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from actors.messages import lean
-from actors.messages.orders import Amendment, AmendOrder, CancelOrder
+from actors.messages.breaker import Halt
+from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder, ExerciseContracts
+from actors.runtime import Refusal
 from tests.desk.kit import CALLS, Desk
 
 SPREAD = ((CALLS[1], 1), (CALLS[2], -1))
@@ -85,8 +88,6 @@ def test_an_amend_that_adds_risk_is_not_told_again_above_a_halt() -> None:
     desk.accept("a")
     desk.command(AmendOrder("a", Amendment(quantity=2)))
     desk.sent()
-    from actors.messages.breaker import Halt
-
     desk.command(Halt(2, "enough"))
     reconnect(desk)
     assert sent(desk) == []
@@ -192,3 +193,90 @@ def test_an_unknown_order_that_works_after_all_is_canceled_again_where_a_cancel_
     desk.returned("a", call="query", status="submitted")
     assert desk.order("a").state == "pending_cancel"
     assert sent(desk) == ["Cancel a"]
+
+
+def test_a_cancel_of_an_order_that_never_arrived_asks_after_it_and_the_denial_ends_it() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.command(CancelOrder("a"))
+    desk.sent()  # both are lost with the connection
+    reconnect(desk)
+    assert sent(desk) == ["Cancel a"]
+    desk.returned("a", call="cancel", ok=False, status="invalid", known_here=False)
+    assert sent(desk) == ["Query a"]
+    desk.returned("a", call="query", ok=False, status="", denied=True, known_here=False)
+    assert desk.order("a").state == "canceled"
+    assert sent(desk) == []
+
+
+def test_an_unknown_entry_that_works_after_all_is_canceled_at_reduce_only() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    reconnect(desk)
+    desk.command(Halt(3, "enough"))
+    desk.sent()
+    desk.returned("a", call="query", status="submitted")
+    assert desk.order("a").state == "pending_cancel"
+    assert sent(desk) == ["Cancel a"]
+
+
+def test_what_was_unknown_at_a_cancel_all_ends_as_soon_as_it_is_proved() -> None:
+    desk = Desk()
+    for name in ("a", "b"):
+        desk.submit(name, *SPREAD, limit="4.00")
+    desk.sent()
+    reconnect(desk)
+    desk.command(CancelAll("enough"))
+    desk.sent()
+    desk.returned("a", call="query", status="submitted")
+    desk.returned("b", call="query", ok=False, status="", denied=True, known_here=False)
+    assert desk.order("a").state == "pending_cancel"
+    assert desk.order("b").state == "canceled"
+    assert sent(desk) == ["Cancel a"]
+
+
+def test_an_unknown_order_that_is_told_to_work_is_canceled_again_where_a_cancel_was_wanted() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.sent()
+    desk.command(CancelOrder("a"))
+    desk.wait(60)
+    desk.sent()
+    assert desk.order("a").state == "unknown"
+    desk.accept("a")
+    assert desk.order("a").state == "pending_cancel"
+    assert sent(desk) == ["Cancel a"]
+
+
+def test_an_exercise_that_a_lost_connection_swallowed_is_told_again_until_it_is_answered() -> None:
+    desk = Desk()
+    desk.event("", -1, CALLS[0], "filled", kind="external", fill_quantity=1, execution_id="broker-7")
+    desk.command(ExerciseContracts("e", CALLS[0], 1))
+    (first,) = desk.sent()
+    reconnect(desk)
+    assert desk.sent() == [first]
+    desk.returned("e", call="exercise", status="filled")
+    desk.returned("e", call="exercise", ok=False, status="denied", denied=True)
+    assert [fact for fact in desk.kinds() if fact == "ExerciseReturned"] == ["ExerciseReturned"]
+    reconnect(desk)
+    assert desk.sent() == []
+
+
+def test_an_exercise_that_a_dead_session_did_not_answer_is_told_to_the_operator_and_not_repeated() -> None:
+    desk = Desk()
+    desk.event("", -1, CALLS[0], "filled", kind="external", fill_quantity=1, execution_id="broker-7")
+    desk.command(ExerciseContracts("e", CALLS[0], 1))
+    desk.sent()
+    reconnect(desk, session="2")
+    assert desk.sent() == []
+    assert [recorded.fact.order_id for recorded in desk.facts if isinstance(recorded.fact, lean.Anomaly)] == ["e"]
+
+
+def test_an_exercise_is_refused_while_nobody_would_hear_of_it() -> None:
+    desk = Desk()
+    desk.event("", -1, CALLS[0], "filled", kind="external", fill_quantity=1, execution_id="broker-7")
+    desk.core.tell(lean.LeanDisconnected("killed"), desk.now)
+    with pytest.raises(Refusal, match="not connected"):
+        desk.command(ExerciseContracts("e", CALLS[0], 1))

@@ -349,3 +349,61 @@ def test_the_window_holds_back_what_is_too_much_at_once() -> None:
     assert [word.order_id for word in desk.sent()] == ["o0", "o1"]
     desk.accept("o0")
     assert [word.order_id for word in desk.sent()] == ["o2"]
+
+
+def test_a_rejection_ends_an_order_whose_cancel_is_on_its_way() -> None:
+    desk = Desk()
+    desk.submit("a", (CALLS[1], 1), (CALLS[2], -1), limit="4.00")
+    desk.command(CancelOrder("a"))
+    for leg in range(2):
+        desk.event("a", leg, CALLS[leg + 1], "invalid", message="no money")
+    desk.returned("a", ok=False, status="invalid", message="no money")
+    desk.returned("a", call="cancel", ok=False, status="invalid", message="too late")
+    assert desk.order("a").state == "rejected"
+
+
+def test_a_fill_that_crosses_an_amend_to_more_leaves_the_rest_working() -> None:
+    desk = Desk()
+    desk.submit("a", (CALLS[0], 1), limit="4.00")
+    desk.accept("a")
+    desk.command(AmendOrder("a", Amendment(quantity=2)))
+    desk.sent()
+    desk.fill("a", 0, 1)
+    assert desk.order("a").state == "partially_filled"
+    desk.event("a", 0, CALLS[0], "update_submitted")
+    desk.fill("a", 0, 1)
+    assert (desk.order("a").state, desk.order("a").filled) == ("filled", [2])
+    assert "Anomaly" not in desk.kinds()
+
+
+def test_an_amend_to_more_that_came_too_late_leaves_the_order_filled() -> None:
+    for outcome in ("rejected", "silence"):
+        desk = Desk()
+        desk.submit("a", (CALLS[0], 1), limit="4.00")
+        desk.accept("a")
+        desk.command(AmendOrder("a", Amendment(quantity=2)))
+        desk.fill("a", 0, 1)
+        if outcome == "rejected":
+            desk.returned("a", call="amend", ok=False, status="filled")
+        else:
+            desk.wait(60)
+            desk.returned("a", call="query", status="filled")
+        assert desk.order("a").state == "filled"
+
+
+def test_an_entry_that_has_come_to_reduce_is_not_amended_above_a_halt() -> None:
+    desk = Desk()
+    desk.submit("o", (CALLS[1], 1), (CALLS[2], -1), limit="4.00")
+    for step in (lambda: desk.accept("o"), lambda: desk.fill("o", 0), lambda: desk.fill("o", 1)):
+        step()
+    desk.submit("buys", (PUTS[0], 1), limit="4.00", position_id="o")
+    desk.accept("buys")
+    desk.submit("sells", (PUTS[0], -1), (PUTS[1], 1), limit="1.00", position_id="o", allow_netting=True)
+    desk.accept("sells")
+    for leg in range(2):
+        desk.fill("sells", leg)
+    assert not desk.order("buys").reducing
+    desk.command(Halt(2, "enough"))
+    desk.command(AmendOrder("buys", Amendment(limit_price=Decimal("3.00"))))
+    assert "ActorFailed" not in desk.kinds()
+    assert desk.order("buys").amend == "none"
