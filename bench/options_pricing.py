@@ -9,7 +9,7 @@ implied volatilities faster than QuantLib's loop (about 13 ms) and right to 1e-8
 from __future__ import annotations
 
 import datetime as dt
-import runpy
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,14 @@ from vollib.black.implied_volatility import implied_volatility as vollib_implied
 from vollib.black_scholes import black_scholes
 from vollib.black_scholes.greeks import analytical
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from actors.options.american import Dividend, american_price
 from actors.options.pricing import black76, black76_greeks, implied_volatility
 from actors.options.smile import Smile
 from actors.options.smile_fit import NoSmile, fit_smiles
+from tools.goog_chain import goog_quotes
 
-ROOT = Path(__file__).parents[1]
 COUNT = 10_000
 SPOT, RATE = 100.0, 0.03
 GREEKS = ("delta", "gamma", "vega", "theta", "rho")
@@ -144,9 +146,7 @@ def implied() -> None:
 
 def smiles() -> None:
     """Smiles of the 12 expiries of GOOG's chain, quotes to parameters; QuantLib is given the implied volatilities."""
-    chain = runpy.run_path(str(ROOT / "tests/options/test_smile.py"))["goog"](
-        dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
-    )
+    chain = goog_quotes(dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC))
     ours = median(lambda: fit_smiles(chain), 31)
     fitted = fit_smiles(chain)
     print()

@@ -6,13 +6,12 @@ from __future__ import annotations
 import datetime as dt
 import random
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import QuantLib as ql
+from _timing import best
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -25,16 +24,6 @@ from tools.goog_chain import SESSIONS, goog_day
 
 AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 CONDOR = BY_KEY["iron_condor"]
-
-
-def best(work: Callable[[], object], times: int = 7) -> float:
-    """Milliseconds of the fastest of several runs."""
-    found: list[float] = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-    return min(found) * 1000
 
 
 def main() -> None:

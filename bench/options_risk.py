@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 import QuantLib as ql
+from _timing import best
 
 from actors.options._decomposition import decompose
 from actors.options.buying_power import Account
@@ -28,16 +29,6 @@ from actors.options.scenarios import Scenario, build_grid, reprice, stress
 
 NOW = dt.datetime(2026, 11, 24, 15, 0, tzinfo=dt.UTC)
 POSITIONS, SPOTS, LEVELS = 500, 21, 11
-
-
-def best(work: Callable[[], object], times: int) -> float:
-    """Milliseconds of the fastest of several runs."""
-    found: list[float] = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return 1000 * min(found)
 
 
 def grid() -> None:

@@ -32,11 +32,11 @@ def changes(before: Settings, after: Settings) -> tuple[Change, ...]:
             old, new = (getattr(getattr(each, section), key) for each in (before, after))
             if old != new:
                 was, becomes = (each[section][key] for each in shown)
-                found.append(Change(f"{section}.{key}", was, becomes, _way(tighter_way(annotated), old, new)))
+                found.append(Change(f"{section}.{key}", was, becomes, _way(_tighter_way(annotated), old, new)))
     return tuple(found)
 
 
-def tighter_way(annotated: Any) -> Tighter | None:
+def _tighter_way(annotated: Any) -> Tighter | None:
     """Which way of a key is the safer one; None where neither is."""
     for extra in typing.get_args(annotated)[1:]:
         if isinstance(extra, msgspec.Meta) and extra.extra and "tighter" in extra.extra:

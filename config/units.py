@@ -14,11 +14,6 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 class Duration(dt.timedelta):
     """A length of time, at least 0. Written as '250ms', '30s', '1h30m', or as a number of seconds."""
 
-    @property
-    def seconds_float(self) -> float:
-        """All of it in seconds."""
-        return self.total_seconds()
-
 
 class Fraction(Decimal):
     """A part of a whole. Written as '3 %', '3%', or as 0.03."""

@@ -14,7 +14,7 @@ from config.desk import DeskRules
 from daemon.driver import Driver
 from daemon.views import Views
 from daemon.views_market import Shown, age
-from daemon.views_positions import MeasuresShown, Valued, amount, dollars, measures, value
+from daemon.views_positions import MeasuresShown, amount, dollars, measures, value
 from daemon.views_risk import worst_scenario
 
 Mode = Literal["LIVE", "PAPER", "NONE"]
@@ -206,8 +206,8 @@ def account_shown(views: Views, market: Shown | None) -> AccountShown:
         value=None if equity is None else dollars(equity.value),
         day_result=None if equity is None else dollars(equity.day_result),
         net_liquidation=None if total is None else dollars(total), mark_flag=now.flag,
-        flagged=None if equity is None else equity.flagged, day_on_marks=_day(views, now, now.mark),
-        day_on_natural=_day(views, now, now.natural),
+        flagged=None if equity is None else equity.flagged, day_on_marks=_day(views, now.mark),
+        day_on_natural=_day(views, now.natural),
         holdings_on_marks=None if now.mark is None else dollars(now.mark),
         holdings_on_natural=None if now.natural is None else dollars(now.natural), reserved=dollars(reserved),
         at_risk=risk if isinstance(risk, str | None) else dollars(risk),
@@ -221,7 +221,7 @@ def account_shown(views: Views, market: Shown | None) -> AccountShown:
     )  # fmt: skip
 
 
-def _day(views: Views, now: Valued, worth: Decimal | None) -> str | None:
+def _day(views: Views, worth: Decimal | None) -> str | None:
     """The day's result with holdings at `worth`: what the day began with is what the last record of it says."""
     if worth is None or views.equity is None:
         return None

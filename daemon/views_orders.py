@@ -92,7 +92,7 @@ def order_shown(order: Order) -> OrderShown:
     """An order for JSON."""
     brokers = tuple(dict.fromkeys(each for leg in sorted(order.broker_ids) for each in order.broker_ids[leg]))
     return OrderShown(
-        order_id=order.order_id, state=order.state, amend=order.amend, body=body_shown(order.body),
+        order_id=order.order_id, state=order.state, amend=order.amend, body=_body_shown(order.body),
         filled=tuple(order.filled), attempt=order.attempt, reducing=order.reducing, risk_class=order.risk_class,
         reserved=str(order.reserved), principal=order.principal, queued_at=order.queued_at,
         changed_at=order.changed_at, queued_sequence=order.queued_seq, reason=order.reason,
@@ -100,7 +100,7 @@ def order_shown(order: Order) -> OrderShown:
     )  # fmt: skip
 
 
-def body_shown(body: OrderBody) -> BodyShown:
+def _body_shown(body: OrderBody) -> BodyShown:
     """A body for JSON."""
     return BodyShown(
         legs=tuple(LegText(symbol=leg.symbol, ratio=leg.ratio) for leg in body.legs), quantity=body.quantity,

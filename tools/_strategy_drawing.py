@@ -63,11 +63,11 @@ def drawing(each: Example) -> str:
     )
     out.append(_path(today, x, y, 'class="now" stroke-width="1.5" stroke-dasharray="6 4" fill="none"'))
     out.append(_path(ended, x, y, 'class="line" stroke-width="2.5" fill="none" stroke-linejoin="round"'))
-    out += _strikes(each, x, low, high)
+    out += _strikes(each, x)
     for even in each.break_evens:
         if low < even < high:
             out.append(f'<circle class="dot" cx="{x(float(even)):.1f}" cy="{y(0):.1f}" r="4"/>')
-    out += _legend(each, when)
+    out += _legend(when)
     out.append("</svg>")
     return "\n".join(out) + "\n"
 
@@ -126,7 +126,7 @@ def _path(points: Sequence[Point], x, y, style: str) -> str:  # type: ignore[no-
     return f'<polyline {style} points="{" ".join(f"{x(at):.1f},{y(dollars):.1f}" for at, dollars in points)}"/>'
 
 
-def _strikes(each: Example, x, low: float, high: float) -> list[str]:  # type: ignore[no-untyped-def]
+def _strikes(each: Example, x) -> list[str]:  # type: ignore[no-untyped-def]
     """Strikes below the drawing, labels moved down a row where they would touch the one before."""
     found: list[str] = []
     base, last = HEIGHT - BOTTOM, [-1e9, -1e9]
@@ -142,7 +142,7 @@ def _strikes(each: Example, x, low: float, high: float) -> list[str]:  # type: i
     return found
 
 
-def _legend(each: Example, when: str) -> list[str]:
+def _legend(when: str) -> list[str]:
     return [
         f'<line class="line" x1="{LEFT}" x2="{LEFT + 22}" y1="15" y2="15" stroke-width="2.5"/>',
         f'<text class="ink" x="{LEFT + 28}" y="19">{when}</text>',

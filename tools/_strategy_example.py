@@ -100,7 +100,7 @@ def example(strategy: Strategy) -> Example:
     cash = -natural * 100
     single = strategy.expiries == 1
     shape = payoff(found.legs) if single else None
-    profit, loss, evens = _bounds(shape, cash) if shape is not None else _model_bounds(strategy, model, float(cash))
+    profit, loss, evens = _bounds(shape, cash) if shape is not None else _model_bounds(model, float(cash))
     chances = chances_at_nearest(model, float(cash))
     assert chances is not None
     held = {leg.symbol: leg.quantity for leg in found.legs}
@@ -113,7 +113,7 @@ def example(strategy: Strategy) -> Example:
             held, lambda each: prices[each].price,
             lambda each: prices[each].ask if held[each] < 0 else prices[each].bid,
         ),
-        () if isinstance(strict, Candidate) else _failed(strategy, found, chain, rows),
+        () if isinstance(strict, Candidate) else _failed(found, chain, rows),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _fixed(found: Candidate) -> Targets:
     return Targets(tuple(FixedStrike(each) for each in strikes), tuple(sorted({each.expiry for each in options})))
 
 
-def _failed(strategy: Strategy, found: Candidate, chain: ChainSnapshot, rows: dict[str, int]) -> tuple[Gate, ...]:
+def _failed(found: Candidate, chain: ChainSnapshot, rows: dict[str, int]) -> tuple[Gate, ...]:
     """The leg gates that were not met, one of each kind: the worst."""
     limits = limits_of(UNDERLYING)
     failed: dict[str, Gate] = {}
@@ -163,7 +163,7 @@ def _bounds(shape: Payoff, cash: Decimal) -> tuple[Amount, Amount, tuple[Decimal
     return profit, loss, shape.break_evens(cash)
 
 
-def _model_bounds(strategy: Strategy, model: BookModel, cash: float) -> tuple[Amount, Amount, tuple[Decimal, ...]]:
+def _model_bounds(model: BookModel, cash: float) -> tuple[Amount, Amount, tuple[Decimal, ...]]:
     """At the near expiry by the model, over prices from a third to three times the spot: estimates, to the dollar."""
     spots = np.linspace(model.spot / 3, model.spot * 3, 8001)
     value = model.value(spots, model.nearest) + cash

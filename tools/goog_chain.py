@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.options.chain import ChainSnapshot, smiles_of, with_smiles
+from actors.options.chain import ChainSnapshot, quotes_of, smiles_of, with_smiles
+from actors.options.smile_fit import Quotes
 from bridge.paper.bars import Update
 from bridge.paper.data import LeanFolder, MarketHours
 from bridge.paper.data.folder import minute_of, quote_bar, trade_bar
@@ -94,6 +95,12 @@ class GoogDay:
 def goog_day() -> GoogDay:
     """The day, read once a process."""
     return GoogDay()
+
+
+@lru_cache(maxsize=4)
+def goog_quotes(at: dt.datetime) -> tuple[Quotes, ...]:
+    """The quotes of each expiry at a minute, as smiles are fitted to them."""
+    return tuple(quotes_of(goog_day().snapshot(at), at, SESSIONS).values())
 
 
 @lru_cache(maxsize=4)

@@ -90,7 +90,7 @@ def _one_spread(book: UnderlyingBook, rows: Sequence[Row], groups: Sequence[Sequ
     return slope >= 0 and whole.dollars <= min(row.dollars for row in rows)
 
 
-def _only_one_way(book: UnderlyingBook, rows: Sequence[Row], groups: Sequence[Sequence[int]]) -> bool:
+def _only_one_way(rows: Sequence[Row], groups: Sequence[Sequence[int]]) -> bool:
     """Whether there is nothing to choose: no spreads, no pairs, no cover."""
     return not groups and not any(len(row.uses) > 1 or row.shares for row in rows)
 
@@ -99,7 +99,7 @@ def _solve(
     book: UnderlyingBook, rows: Sequence[Row], groups: Sequence[Sequence[int]]
 ) -> tuple[list[int], list[list[int]], Decimal]:
     """Counts of each row and of each member of each group, and what they may ask above the least."""
-    if _only_one_way(book, rows, groups):
+    if _only_one_way(rows, groups):
         counts = [abs(book.options[row.uses[0][0]].quantity) for row in rows]
         return counts, [], ZERO
     programme = _programme(book, rows, groups)

@@ -120,7 +120,7 @@ def _whole(programme: Programme, found: Floats) -> tuple[float, Floats]:
     for number, spread in enumerate(programme.spreads):
         # Rounding may have left a group with more short calls than long ones.
         while slopes[number] < 0:
-            offset = _rescue(programme, spread, counts, left)
+            offset = _rescue(spread, counts, left)
             turn = 1.0 if spread.slopes[offset] > 0 else -1.0
             counts[spread.start + offset] += turn
             left[spread.members[offset]] -= turn
@@ -168,7 +168,7 @@ def _loss(values: Floats) -> float:
     return max(0.0, -float(values.min()))
 
 
-def _rescue(programme: Programme, spread: Spreads, counts: Floats, left: Floats) -> int:
+def _rescue(spread: Spreads, counts: Floats, left: Floats) -> int:
     """The member that mends a group's slope: a long call that is left, else a short call to take out."""
     for offset, i in enumerate(spread.members):
         if spread.slopes[offset] > 0 and left[i] > 0:

@@ -78,23 +78,26 @@ class ChainSnapshot(msgspec.Struct, frozen=True, eq=False, dict=True):
         return len(self.contracts) - sum(map(len, self.table.values()))
 
 
-def smiles_of(
+def quotes_of(
     chain: ChainSnapshot, now: dt.datetime, sessions: Sessions, series: Iterable[Series] | None = None
-) -> dict[Series, Smile]:
-    """A smile for each of the series (None: all) whose quotes carry one; the others are missing.
+) -> dict[Series, Quotes]:
+    """What a smile is fitted to, for each of the series (None: all) that has time left and a forward by parity.
 
     `now` is aware; time runs ACT/365 to the fixing. The discount factor is taken as 1: parity's forward carries rates
     and dividends for the deltas' purpose.
     """
     wanted = [each for each in (chain.series if series is None else series) if _known(chain, each)]
-    quotes: list[Quotes] = []
-    kept: list[Series] = []
-    for each in wanted:
-        made = _quotes(chain, each, now, sessions)
-        if made is not None:
-            kept.append(each)
-            quotes.append(made)
-    return {each: fit for each, fit in zip(kept, fit_smiles(quotes), strict=True) if isinstance(fit, Smile)}
+    return {each: made for each in wanted if (made := _quotes(chain, each, now, sessions)) is not None}
+
+
+def smiles_of(
+    chain: ChainSnapshot, now: dt.datetime, sessions: Sessions, series: Iterable[Series] | None = None
+) -> dict[Series, Smile]:
+    """A smile for each of the series (None: all) whose quotes carry one, as `quotes_of` reads them; the others are
+    missing."""
+    quotes = quotes_of(chain, now, sessions, series)
+    fits = fit_smiles(tuple(quotes.values()))
+    return {each: fit for each, fit in zip(quotes, fits, strict=True) if isinstance(fit, Smile)}
 
 
 def with_smiles(chain: ChainSnapshot, smiles: Mapping[Series, Smile]) -> ChainSnapshot:

@@ -57,7 +57,7 @@ class LimitVerdict(msgspec.Struct, frozen=True):
     worsened: bool = True
 
 
-def grid_verdicts(result: Stress, equity: float, limits: RiskLimits) -> tuple[LimitVerdict, ...]:
+def _grid_verdicts(result: Stress, equity: float, limits: RiskLimits) -> tuple[LimitVerdict, ...]:
     """A verdict on each limit of the scenario grid. Losses are positive dollars."""
     found: list[LimitVerdict] = []
     for control, fraction, moves, name in (
@@ -100,7 +100,7 @@ def _loss(control: str, loss: float, fraction: float, equity: float, what: str) 
     return LimitVerdict(control, round(loss, 2), round(limit, 2), loss <= limit + 0.005, words)
 
 
-def greek_verdicts(
+def _greek_verdicts(
     found: tuple[Exposure, ...], market: RiskMarket, equity: float, limits: RiskLimits
 ) -> tuple[LimitVerdict, ...]:
     """Verdicts on beta-weighted delta and short gamma. A beta that is not known makes the value unknown, which never
@@ -126,7 +126,7 @@ def greek_verdicts(
     return tuple(verdicts)
 
 
-def delivery_verdicts(
+def _delivery_verdicts(
     holdings: Mapping[str, int], market: RiskMarket, account: Account, limits: RiskLimits
 ) -> tuple[LimitVerdict, ...]:
     """Verdicts on delivery exposure, and on the maintenance excess if all short contracts were assigned tonight."""
@@ -215,9 +215,9 @@ def _all(
 ) -> tuple[LimitVerdict, ...]:  # fmt: skip
     filled = combined(holdings, orders)
     return (
-        *grid_verdicts(result, equity, limits),
-        *greek_verdicts(exposures(filled, market), market, equity, limits),
-        *delivery_verdicts(filled, market, account, limits),
+        *_grid_verdicts(result, equity, limits),
+        *_greek_verdicts(exposures(filled, market), market, equity, limits),
+        *_delivery_verdicts(filled, market, account, limits),
     )
 
 

@@ -222,7 +222,7 @@ def worst_of(grid: Grid, quantities: NDArray[np.float64]) -> Floats:
     return total.min(axis=1)
 
 
-def worst_with_any(grid: Grid, quantities: Floats, parts: NDArray[np.float64]) -> float:
+def _worst_with_any(grid: Grid, quantities: Floats, parts: NDArray[np.float64]) -> float:
     """A bound from below of the worst of a book with any of these parts added: (symbols,) and (parts, symbols) in.
 
     Each scenario takes the parts that hurt in it, so no subset can be worse; it costs one subset's arithmetic.
@@ -253,7 +253,7 @@ class GridScenario(msgspec.Struct, frozen=True, eq=False):
     def bound(self, book: Mapping[str, int], legs: Mapping[str, int]) -> float:
         """At most the worst dollars of the book with any subset of these legs filled, in part or whole."""
         parts = np.array([_quantities(self.grid, {symbol: quantity}) for symbol, quantity in legs.items()])
-        return worst_with_any(self.grid, _quantities(self.grid, book), parts)
+        return _worst_with_any(self.grid, _quantities(self.grid, book), parts)
 
 
 # --- arrays ---------------------------------------------------------------------------------------------------------

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from functools import lru_cache
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,13 +12,10 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from actors.options.contracts import Contract, parse_symbol
-from actors.options.pricing import black76, forward_from_parity, years
+from actors.options.pricing import black76
 from actors.options.smile import FitReport, Smile, flat_smile, violations
 from actors.options.smile_fit import NoSmile, Quotes, fit_smile, fit_smiles
-from bridge.paper.data import Feed, LeanFolder, MarketHours, parse_filter
-
-DATA = Path(__file__).parents[1] / "data" / "lean"
+from tools.goog_chain import goog_quotes
 
 
 def raw_svi(a: float, b: float, rho: float, m: float, sigma: float, *, forward: float, time: float) -> Smile:
@@ -198,7 +192,7 @@ def test_too_little_to_fit_is_said_in_words() -> None:
 
 
 def test_fitting_together_is_fitting_alone_and_twice_is_once() -> None:
-    chain = goog(dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC))
+    chain = goog_quotes(dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC))
     together = fit_smiles(chain)
     assert fit_smiles(chain) == together
     for quotes, smile in zip(chain, together, strict=True):
@@ -211,7 +205,7 @@ def test_fitting_together_is_fitting_alone_and_twice_is_once() -> None:
 
 @pytest.mark.parametrize(("hour", "minute", "fewest"), [(14, 45, 11), (15, 0, 12), (15, 30, 11), (16, 30, 11)])
 def test_the_real_chain_of_a_day_has_smiles_without_butterflies(hour: int, minute: int, fewest: int) -> None:
-    fitted = fit_smiles(goog(dt.datetime(2015, 12, 24, hour, minute, tzinfo=dt.UTC)))
+    fitted = fit_smiles(goog_quotes(dt.datetime(2015, 12, 24, hour, minute, tzinfo=dt.UTC)))
     found = [smile for smile in fitted if isinstance(smile, Smile)]
     assert len(found) >= fewest
     assert [bad for bad in violations(found) if bad.kind != "calendar"] == []
@@ -249,36 +243,3 @@ def test_any_quotes_give_a_smile_without_butterflies_or_a_reason(seed: int) -> N
                 assert found.reasons
             else:
                 assert [bad for bad in violations((found,), reach=8.0) if bad.kind != "calendar"] == []
-
-
-@lru_cache
-def goog(at: dt.datetime) -> tuple[Quotes, ...]:
-    """GOOG's whole chain of 2015-12-24 as it stood, an entry an expiry. Rates are taken as 0."""
-    feed = Feed(
-        LeanFolder(DATA), MarketHours.load(DATA), at.date(), at.date(), underlyings=("GOOG",),
-        chains=(parse_filter("GOOG:weeklys,strikes=-200..200,days=0..900"),),
-    )  # fmt: skip
-    rows: dict[dt.date, dict[Contract, tuple[float, float]]] = {}
-    for instant in feed:
-        if instant.at > at:
-            break
-        for symbol, update in instant.updates.items():
-            contract = parse_symbol(symbol)
-            if isinstance(contract, Contract) and update.quote is not None:
-                rows.setdefault(contract.expiry, {})[contract] = (update.quote.bid_close, update.quote.ask_close)
-    found: list[Quotes] = []
-    for expiry, quotes in sorted(rows.items()):
-        settles = dt.datetime.combine(expiry, dt.time(13 if expiry == at.date() else 16), ZoneInfo("America/New_York"))
-        ordered = sorted(quotes)
-        strikes = np.array([float(contract.strike) for contract in ordered])
-        call = np.array([contract.right == "C" for contract in ordered])
-        bid, ask = np.array([quotes[contract] for contract in ordered]).T
-        middle = {contract: (sides[0] + sides[1]) / 2 for contract, sides in quotes.items()}
-        pairs = [
-            (float(contract.strike), middle[contract], middle[other])
-            for contract in ordered
-            if contract.right == "C" and (other := Contract("GOOG", expiry, "P", contract.strike)) in middle
-        ]
-        forward = forward_from_parity(*np.array(pairs).T, 1.0) if pairs else float("nan")
-        found.append(Quotes(forward, years(at, settles), 1.0, strikes, call, bid, ask))
-    return tuple(found)

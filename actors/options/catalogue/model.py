@@ -186,7 +186,7 @@ def legs_of(text: str) -> tuple[LegRole, ...]:
     return tuple(legs)
 
 
-def picks_of(text: str) -> tuple[Pick, ...]:
+def _picks_of(text: str) -> tuple[Pick, ...]:
     """Picks from shorthand, K1 first: `30d` is 30 delta, `K2+K2-K1` as far beyond K2 as K1 is below. Raises ValueError
     for a word that is neither."""
     picks: list[Pick] = []
@@ -212,7 +212,7 @@ def strategy(
     roles = legs_of(legs)
     two = any(leg.far for leg in roles)
     made = Strategy(
-        key, name, roles, factory, tuple(arguments.split()), *views, when, wrong, picks_of(picks),
+        key, name, roles, factory, tuple(arguments.split()), *views, when, wrong, _picks_of(picks),
         days or ((NEAR, FAR) if two else (ONE,)), spacing, condition, aliases, family or key,
     )  # fmt: skip
     if len(made.picks) != made.strikes or len(made.days) != made.expiries:

@@ -108,7 +108,7 @@ def learn(belief: Belief, attempt: Attempt) -> Belief:
     An attempt older than the last one fades nothing. Raises ValueError for a condition that is nan or seconds not
     above 0.
     """
-    mean, precision = faded(belief, attempt.at)
+    mean, precision = _faded(belief, attempt.at)
     x, seconds, filled = _columns((attempt,))
     if len(x):
         mean, precision = _laplace(mean, precision, x, seconds, filled, np.ones(len(x)))
@@ -134,7 +134,7 @@ def fit(prior: Prior, attempts: Sequence[Attempt]) -> Belief:
     return Belief(prior, tuple(map(float, mean)), _rows(precision), at, len(attempts), fills)
 
 
-def faded(belief: Belief, at: dt.datetime) -> tuple[_Array, _Array]:
+def _faded(belief: Belief, at: dt.datetime) -> tuple[_Array, _Array]:
     """Mean (7,) and precision (7, 7) as they are at `at`: evidence beyond the prior has faded by its age."""
     mean, precision = np.array(belief.mean), np.array(belief.precision)
     if belief.at is None or at <= belief.at:

@@ -127,11 +127,6 @@ def dividends_between(ticker: str, after: dt.date, until: dt.date) -> float:
     return float(sum(paid for year in years for day, paid in dividends(ticker, year) if after < day <= until))
 
 
-def is_morning(root: str) -> bool:
-    """Whether a root's series are fixed by the opening print."""
-    return fixing_of(root) == "AM"
-
-
 @lru_cache
 def fixing_of(root: str) -> str:
     """AM or PM by root."""
