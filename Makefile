@@ -1,7 +1,7 @@
 # Each target makes .venv when it is missing: two commands do all the set-up, `make demo` and `make test`.
 PY := .venv/bin/python
-.PHONY: demo test check long bench conformance docs strategies
-demo test check long bench conformance docs strategies: .venv/ready
+.PHONY: demo test check long bench conformance docs strategies deaths
+demo test check long bench conformance docs strategies deaths: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || python3 -m venv .venv
@@ -11,6 +11,10 @@ demo test check long bench conformance docs strategies: .venv/ready
 # Everything but the long tests, in under 10 minutes on 2 cores.
 test:
 	$(PY) -m pytest -n 2 -m "not long"
+
+# What is killed, stopped and cut, at how many points, and what came of it: some 15 minutes.
+deaths:
+	$(PY) tests/processes/deaths.py
 
 long:
 	$(PY) -m pytest -m long

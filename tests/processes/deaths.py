@@ -18,14 +18,14 @@ from tests.processes.inside import inside_sweep
 from tests.processes.sweeps import FILLS, Ran, Row, cut_sweep, run, sweep, table
 
 #: Parts of the table and the points of each; 0: every one there is, inside one process.
-PARTS = {"daemon": 100, "market": 50, "both": 50, "cut": 100, "edge": 0, "points": 0, "actors": 0}
+PARTS = {"daemon": 100, "market": 50, "both": 50, "cut": 100, "stop": 10, "edge": 0, "points": 0, "actors": 0}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table row by row as it comes, then whole."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"of {', '.join(PARTS)} (all)")
-    parser.add_argument("--points", type=int, help="points a part (100, 50, 50, 100)")
+    parser.add_argument("--points", type=int, help="points a part (100, 50, 50, 100, 10)")
     parser.add_argument("--every", type=int, default=1, help="edge, points: each n-th only (1)")
     parser.add_argument("--each", type=int, default=10, help="points in one day (10)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="where the points lie (from the clock)")
@@ -45,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
             calm = run(folder / "calm", [], *FILLS) if calm is None else calm
             if part == "cut":
                 rows.append(cut_sweep(folder, points, args.each, args.seed, calm, *FILLS))
+            elif part == "stop":
+                for victim in ("daemon", "market"):
+                    rows.append(sweep(folder, victim, points, args.each, args.seed, calm, *FILLS, stop=True))  # type: ignore[arg-type]
             else:
                 rows.append(sweep(folder, part, points, args.each, args.seed, calm, *FILLS))  # type: ignore[arg-type]
             print(f"{rows[-1].what}: {time.monotonic() - began:.0f} s, seed {args.seed}", file=sys.stderr, flush=True)

@@ -93,7 +93,7 @@ def scripted_daemon(folder: Path, name: str = "run", script: Path = SCRIPT) -> P
     """A daemon for one lock-step day with a script; its journal and bridge lie in the folder. Ready."""
     daemon = Process(
         folder, name, "run", "--journal", str(folder / "journal"), "--bridge", str(folder / "bridge"), "--clock",
-        "market", "--risk", "lean", "--script", str(script), "--once",
+        "market", "--risk", "lean", "--script", str(script), "--once", "--dead-man", "1",
     )  # fmt: skip
     daemon.wait_for("ready")
     return daemon

@@ -43,10 +43,12 @@ async def live(
     *,
     behind: Callable[[Market], None] | None = None,
     dead_man: float = 30.0,
+    freeze: tuple[int, float] = (0, 0.0),
 ) -> Lived:
     """Play the hour live over such connections; then LEAN starts again, over a good one, and has read the broker.
 
-    `behind` changes the broker between the two, unheard by any session.
+    With `freeze` (line, seconds) the daemon stands still for so long after that line of the script, as on SIGSTOP:
+    its socket is open and nothing of it runs. `behind` changes the broker between the two, unheard by any session.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = [line for line in short_script() if type(line.command).__name__ != "TransferCash"]
@@ -86,7 +88,7 @@ async def live(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tree.run)
-        nursery.start_soon(_trade, port, list(script))
+        nursery.start_soon(_trade, port, list(script), *freeze)
         market_thread = threading.Thread(target=thread, daemon=True)
         market_thread.start()
         until = time.monotonic() + 90
@@ -103,10 +105,13 @@ async def live(
     return Lived(of_facts(facts), of_ledger(folder / "ledger"), facts, notices)
 
 
-async def _trade(port: Driver, script: list[ScriptLine]) -> None:
+async def _trade(port: Driver, script: list[ScriptLine], frozen_after: int, seconds: float) -> None:
     """Give each command once its time has come; a refusal is the trader's to bear."""
     for line in script:
         while port.clock.now() < line.at:
             await trio.sleep(0.002)
         with suppress(Refusal):
             await port.command(line.id, "operator:script", line.command)
+        if line.number == frozen_after:
+            await trio.sleep(0.05)
+            time.sleep(seconds)  # nothing of this process's daemon runs meanwhile; the market does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ SCENARIO = DATA / "deaths.jsonl"
 #: Fills by chance: entry and roll come in parts, legs apart, with this seed.
 FILLS = ("--fills", "realistic", "--seed", "7", "--legs-apart")
 Victim = Literal["daemon", "market", "both"]
+#: Seconds for which a stopped process stands still: longer than the dead-man's time that these daemons ask for.
+STOPPED = 1.5
 
 
 class Blow(msgspec.Struct, frozen=True):
@@ -26,6 +29,7 @@ class Blow(msgspec.Struct, frozen=True):
 
     victim: Victim
     at: int
+    stop: bool = False
 
 
 class Ran(msgspec.Struct):
@@ -90,6 +94,19 @@ class Stage:
         if self.market.ended:
             return
         began = time.monotonic()
+        if blow.stop:
+            stopped = [
+                each
+                for each, name in ((self.daemon, "daemon"), (self.market, "market"))
+                if blow.victim in (name, "both")
+            ]
+            for each in stopped:
+                each.signal(signal.SIGSTOP)
+            time.sleep(STOPPED)
+            for each in stopped:
+                each.signal(signal.SIGCONT)
+            self.recoveries.append(time.monotonic() - began - STOPPED)
+            return
         if blow.victim != "market":
             self.daemon.kill()
         if blow.victim != "daemon":
@@ -177,15 +194,17 @@ class Row(msgspec.Struct):
             self.failures.append(f"{self.what} at {label}: {ran.ours.book}, undisturbed {calm.book}")
 
 
-def sweep(folder: Path, victim: Victim, points: int, each: int, seed: int, calm: Ran, *options: str) -> Row:
+def sweep(
+    folder: Path, victim: Victim, points: int, each: int, seed: int, calm: Ran, *options: str, stop: bool = False
+) -> Row:
     """`points` blows, `each` of them a run, at points drawn from the undisturbed run's whole length."""
-    row, chooser = Row(f"kill -9 of {victim}"), random.Random(seed)
+    row, chooser = Row(f"SIGSTOP of {victim}" if stop else f"kill -9 of {victim}"), random.Random(seed)
     length = calm.ledger if victim == "market" else calm.facts
     first = 200 if victim == "market" else 2
     drawn = chooser.sample(range(first, int(length * 0.95)), points)
     for number, start in enumerate(range(0, points, each)):
         at = sorted(drawn[start : start + each])
-        ran = run(folder / f"{victim}{number}", [Blow(victim, point) for point in at], *options)
+        ran = run(folder / f"{victim}{number}{stop}", [Blow(victim, point, stop) for point in at], *options)
         row.add(ran, len(at), calm.ours, f"seed {seed}, {at}")
     return row
 

@@ -53,6 +53,17 @@ async def test_what_happened_behind_our_back_is_booked_at_the_next_start(tmp_pat
     assert last.agree
 
 
+async def test_a_daemon_that_stands_still_is_taken_for_gone_entries_are_canceled_and_the_book_is_right(
+    tmp_path: Path,
+) -> None:
+    lived = await live(tmp_path, lambda path: lambda: Connection(path), dead_man=0.3, freeze=(4, 0.6))
+    assert any("the daemon said nothing for 0.3 s" in notice for notice in lived.notices), lived.notices
+    assert any("working entries cancelled" in notice for notice in lived.notices)
+    verdict = compare(lived.ours, lived.brokers)
+    assert verdict.equal, (verdict, lived.notices)
+    assert lived.ours.orders["dreamer"][0] == "canceled"
+
+
 @pytest.mark.parametrize("text", ["lies=0.1", "drop=2", "drop=x", "drop"])
 def test_rates_that_can_not_be_used_are_named(text: str) -> None:
     with pytest.raises(FaultsError, match=text.partition("=")[0]):
