@@ -89,11 +89,15 @@ def named(symbols: Iterator[str]) -> Sequence[str]:
 SCRIPT = DATA / "demo.jsonl"
 
 
-def scripted_daemon(folder: Path, name: str = "run", script: Path = SCRIPT) -> Process:
-    """A daemon for one lock-step day with a script; its journal and bridge lie in the folder. Ready."""
+def scripted_daemon(folder: Path, name: str = "run", script: Path = SCRIPT, silent: str = "60s") -> Process:
+    """A daemon for one lock-step day with a script; its journal and bridge lie in the folder. Ready.
+
+    A market that says nothing for `silent` is cut off.
+    """
     daemon = Process(
         folder, name, "run", "--journal", str(folder / "journal"), "--bridge", str(folder / "bridge"), "--clock",
         "market", "--risk", "lean", "--script", str(script), "--once", "--dead-man", "1",
+        CALLBOARD__BRIDGE__SILENT=silent,
     )  # fmt: skip
     daemon.wait_for("ready")
     return daemon

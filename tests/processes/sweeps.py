@@ -71,11 +71,12 @@ def left(folder: Path, recoveries: list[float], passed: int = 0) -> Ran:
 class Stage:
     """Daemon and market of one lock-step day, in a folder of its own; either can be struck and comes back."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, silent: str = "60s") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self._options = folder, options
         self.journal, self.ledger = folder / "journal", folder / "ledger"
-        self.daemon = scripted_daemon(folder, script=SCENARIO)
+        self._silent = silent
+        self.daemon = scripted_daemon(folder, script=SCENARIO, silent=silent)
         self.market = self._market()
         self.recoveries: list[float] = []
 
@@ -113,7 +114,7 @@ class Stage:
             self.market.kill()
             self.market = self._market()
         if blow.victim != "market":
-            self.daemon = scripted_daemon(self.folder, script=SCENARIO)
+            self.daemon = scripted_daemon(self.folder, script=SCENARIO, silent=self._silent)
         before = self.daemon.said.count("connected: session") if blow.victim == "market" else 0
         while self.daemon.said.count("connected: session") <= before and not self.market.ended:
             time.sleep(0.002)
@@ -138,7 +139,8 @@ class Stage:
 
 def run(folder: Path, blows: Sequence[Blow], *options: str) -> Ran:
     """A day in which these blows fall."""
-    stage = Stage(folder, *options)
+    # What stands still is longer silent than the other end bears.
+    stage = Stage(folder, *options, silent="1s" if any(blow.stop for blow in blows) else "60s")
     try:
         for blow in blows:
             stage.strike(blow)
