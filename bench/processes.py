@@ -69,13 +69,12 @@ def open_orders(folder: Path) -> None:
     daemon.wait_for("ready")
     market = market_of(folder, "--patience", "30")
     while not market.ended:
-        if (folder / "ledger").exists() and len(Books.of(read_ledger(folder / "ledger")).working) == ORDERS:
+        if (folder / "ledger").exists() and (folder / "ledger").read_bytes().count(b'"Placed"') == ORDERS:
             break
-        time.sleep(0.1)
-    while last(folder / "journal", "lean.AccountSeen") == 0:
         time.sleep(0.05)
     market.kill()
     daemon.kill()
+    assert len(Books.of(read_ledger(folder / "ledger")).working) == ORDERS
 
 
 def market_of(folder: Path, *more: str) -> Process:

@@ -144,7 +144,7 @@ class LiveMarket:
             self._step()
             # What could not be played in time is not caught up with: the market is then slower than it should be.
             due = max(due + self._pace, self._monotonic())
-            while not self._asked_to_stop:
+            while not self._asked_to_stop and not self._over:
                 left = due - self._monotonic()
                 # Whoever is behind still takes what waits: a fast market must not be a deaf one.
                 if not self._serve(max(0.0, min(left, _LOOK))) and left <= 0:
