@@ -28,7 +28,7 @@ from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.journal import SqliteJournal
-from daemon.run import BridgePort
+from daemon.port import BridgePort
 from tests.processes.kit import CHAIN, DATA, DAY, Process
 
 PUT = "GOOG  160115P00735000"

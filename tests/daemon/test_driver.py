@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.messages.breaker import BreakerRaised, Halt
 from actors.messages.lean import LeanNotice
-from actors.runtime import JournalError, MarketClock, MemoryJournal, Recorded, Refusal, Status
+from actors.runtime import Command, CoreActor, JournalError, MarketClock, MemoryJournal, Recorded, Refusal, Status
 from config.desk import DeskRules
 from daemon.desk import desk_core
 from daemon.driver import Driver, DriverStopped, SafetyFailed
@@ -59,6 +59,41 @@ async def test_a_reply_and_a_fact_leave_only_when_they_are_on_disk() -> None:
         assert len(answers) == 1
         await wait_all_tasks_blocked()
         assert any(isinstance(recorded.fact, BreakerRaised) for recorded in heard)
+
+
+class Nod(Command, frozen=True, tag=True):
+    """Wants nothing but an answer."""
+
+
+class Nodder(CoreActor[None]):
+    name = "nodder"
+    group = "service"
+    commands = (Nod,)
+
+    def initial(self) -> None:
+        return None
+
+
+async def test_the_answer_to_a_command_that_leaves_no_fact_waits_for_its_own_row() -> None:
+    journal = MemoryJournal(hold=True)
+    driver = Driver(desk_core(journal, DeskRules(), more=(Nodder(),)), journal, MarketClock(AT))
+    driver.core.start(AT)
+    journal.settle()
+    answered = trio.Event()
+
+    async def nod() -> None:
+        await driver.command("1", "operator:test", Nod())
+        answered.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.run, Status())
+        nursery.start_soon(nod)
+        await wait_all_tasks_blocked()
+        assert not answered.is_set()
+        journal.settle()
+        with trio.fail_after(5):
+            await answered.wait()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_refusal_reaches_who_asked_and_harms_nobody() -> None:
