@@ -11,10 +11,11 @@ import msgspec
 from actors.messages.lean import Column
 from actors.options.payoff import Leg, MixedExpiries, Unlimited, payoff
 from config.desk import DeskRules
+from daemon.amounts import amount, dollars
 from daemon.driver import Driver
 from daemon.views import Views
 from daemon.views_market import Shown, age
-from daemon.views_positions import MeasuresShown, amount, dollars, measures, value
+from daemon.views_positions import MeasuresShown, measures, value
 from daemon.views_risk import worst_scenario
 
 Mode = Literal["LIVE", "PAPER", "NONE"]

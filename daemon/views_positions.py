@@ -20,10 +20,10 @@ from actors.options.contracts import Contract, multiplier_of, parse_symbol, unde
 from actors.options.matching import match
 from actors.options.measures import contract_greeks, gamma_per_percent, signed_sum
 from actors.options.payoff import Amount, Leg, MixedExpiries, Payoff, Unlimited, payoff
+from daemon.amounts import amount, dollars, plain
 from daemon.views import Views
 from daemon.views_market import Flag, Shown, number
 
-_CENT = Decimal("0.01")
 _WORST: tuple[Flag, ...] = ("good", "model", "stale", "none")
 
 
@@ -180,7 +180,7 @@ def position_shown(
         profit_mark=_or(profit), profit_natural=None if valued.natural is None else dollars(cash + valued.natural),
         profit_of_maximum=_fraction(profit, maximum), maximum_profit=amount(maximum),
         maximum_loss=None if least is None else amount(least if isinstance(least, Unlimited) else -least),
-        break_evens=None if shape is None else tuple(_plain(spot) for spot in shape.break_evens(cash)),
+        break_evens=None if shape is None else tuple(plain(spot) for spot in shape.break_evens(cash)),
         measures=measures(market, holdings), short_delta=shorts[0], short_distance=shorts[1],
         dte=None if last_trade is None else max(0, (last_trade.date() - now.date()).days), last_trade=last_trade,
         delivered=position.delivered, resting=resting, if_we_die=_if_we_die(resting, least), next_rule=None,
@@ -241,8 +241,8 @@ def _leg(position: Position, symbol: str, market: Shown | None) -> LegShown:
     size = multiplier_of(symbol)
     return LegShown(
         symbol=symbol, kind="stock" if option is None else "option", right=None if option is None else option.right,
-        strike=None if option is None else _plain(option.strike), expiry=None if option is None else option.expiry,
-        quantity=quantity, multiplier=size, price=_plain(price.quantize(Decimal("0.0001")).normalize()),
+        strike=None if option is None else plain(option.strike), expiry=None if option is None else option.expiry,
+        quantity=quantity, multiplier=size, price=plain(price.quantize(Decimal("0.0001")).normalize()),
         bid=None if quote is None else quote.bid, ask=None if quote is None else quote.ask,
         mark=None if mark is None else round(mark, 6), mark_flag=flag,
         mark_value=None if mark is None else _or(_money(quantity * size * mark)),
@@ -256,7 +256,7 @@ def _resting(order: Order) -> RestingShown:
     limit = order.body.limit_price
     return RestingShown(
         order_id=order.order_id, state=order.state, at_market=order.at_market, reducing=order.reducing,
-        limit_price=None if limit is None else _plain(limit), time_in_force=order.body.time_in_force,
+        limit_price=None if limit is None else plain(limit), time_in_force=order.body.time_in_force,
         open_legs={leg.symbol: order.open_quantity(index) for index, leg in enumerate(order.body.legs)},
     )  # fmt: skip
 
@@ -321,17 +321,6 @@ def _plus(value: Amount, cash: Decimal) -> Amount:
     return value if isinstance(value, Unlimited) else value + cash
 
 
-def amount(value: Amount | None) -> str | None:
-    """Dollars in words for machines: a decimal string, or 'unlimited'."""
-    return None if value is None else "unlimited" if isinstance(value, Unlimited) else dollars(value)
-
-
-def dollars(value: Decimal) -> str:
-    """A decimal string in cents, or exactly where there are parts of cents."""
-    cents = value.quantize(_CENT) + 0
-    return str(cents) if cents == value else f"{value.normalize():f}"
-
-
 def _or(value: Decimal | None) -> str | None:
     return None if value is None else dollars(value)
 
@@ -354,8 +343,3 @@ def _fraction(profit: Decimal | None, maximum: Any) -> float | None:
 def _shown(value: float) -> float | None:
     found = number(value)
     return None if found is None else round(found, 6)
-
-
-def _plain(value: Decimal) -> str:
-    """Without an exponent, and without zeros that say nothing."""
-    return f"{value.normalize():f}"

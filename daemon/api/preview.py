@@ -23,11 +23,11 @@ from actors.orders import Orders
 from actors.risk import Risk
 from actors.runtime import Issued, Recorded
 from bridge.paper.fees import lean_fee
+from daemon.amounts import amount, dollars, plain
 from daemon.api.desk import Desk
 from daemon.bodies import SubmitBody
 from daemon.views_chances import chances_of
 from daemon.views_market import Shown
-from daemon.views_positions import amount, dollars
 
 _ORDER = "preview"
 
@@ -267,8 +267,7 @@ def _edges(shape: Payoff | None, received: Decimal | None) -> Edges:
     won = amount(most if isinstance(most, Unlimited) else most + received)
     lost = amount(least if isinstance(least, Unlimited) else -(least + received))
     vertices = tuple(
-        (f"{spot.normalize():f}", dollars(value + received))
-        for spot, value in zip(shape.spots, shape.values, strict=True)
+        (plain(spot), dollars(value + received)) for spot, value in zip(shape.spots, shape.values, strict=True)
     )
     return won, lost, tuple(f"{spot:.4f}" for spot in shape.break_evens(received)), vertices
 
@@ -313,7 +312,7 @@ def _what(body: OrderBody, name: str | None) -> str:
             return f"{body.quantity} {'share' if body.quantity == 1 else 'shares'} of {first}"
         right = "call" if first.right == "C" else "put"
         count = abs(body.legs[0].ratio) * body.quantity
-        return f"{count} {first.root} {first.expiry} {first.strike.normalize():f} {right}"
+        return f"{count} {first.root} {first.expiry} {plain(first.strike)} {right}"
     underlying = next(
         (each.underlying for leg in body.legs if isinstance(each := parse_symbol(leg.symbol), Contract)),
         str(first),
