@@ -40,7 +40,7 @@ class LiveEngine(Engine):
         self._waiting = threading.Condition()
         self._queues: dict[int, deque[tuple[OrderEvent, Order, int | None]]] = {}
         self._ready: deque[int] = deque()
-        self._busy: set[int] = set()
+        self._busy: dict[int, int] = {}
         self._caused = threading.local()
         self._step: list[protocol.Frame] = []
         self._stepped = threading.Condition()
@@ -155,11 +155,11 @@ class LiveEngine(Engine):
                 key = self._ready.popleft()
                 event, order, _ = self._queues[key].popleft()
                 order.taken = True
-                self._busy.add(key)
+                self._busy[key] = threading.get_ident()
             self.note("on_order_event")
             self.hand_over(event, order)
             with self._waiting:
-                self._busy.discard(key)
+                del self._busy[key]
                 self._offer(key)
 
     # --- events -----------------------------------------------------------------------------------------------
@@ -181,26 +181,29 @@ class LiveEngine(Engine):
         for key in caused:
             with self._waiting:
                 self._offer(key)
-                while not self._mine(key):
-                    if all(owner != threading.get_ident() for _, _, owner in self._queues[key]):
-                        break
-                    self._waiting.wait(1.0)
-                else:
+                while any(owner == threading.get_ident() for _, _, owner in self._queues[key]):
+                    if not self._mine(key):
+                        self._waiting.wait(1.0)
+                        continue
                     event, order, _ = self._queues[key].popleft()
                     order.taken = True
-                    self._busy.add(key)
+                    before = self._busy.get(key)
+                    self._busy[key] = threading.get_ident()
                     self._waiting.release()
                     try:
                         self.note("CANCEL_PENDING")
                         self.hand_over(event, order)
                     finally:
                         self._waiting.acquire()
-                        self._busy.discard(key)
+                        if before is None:
+                            del self._busy[key]
                         self._offer(key)
 
     def _mine(self, key: int) -> bool:
-        queue = self._queues[key]
-        return bool(queue) and queue[0][2] == threading.get_ident() and key not in self._busy
+        """Whether this thread tells the order's next event: its own cancel's, or any where it cancels an order of
+        which it is telling an event just now."""
+        queue, me = self._queues[key], threading.get_ident()
+        return bool(queue) and (self._busy.get(key) == me or (queue[0][2] == me and key not in self._busy))
 
     def _offer(self, key: int) -> None:
         """To the pool, where the order's next event is for it. Under the lock."""
