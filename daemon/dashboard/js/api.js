@@ -14,7 +14,6 @@ export function takeToken() {
 
 export const token = () => sessionStorage.getItem(KEY) ?? "";
 export const setToken = (value) => sessionStorage.setItem(KEY, value.trim());
-export const forgetToken = () => sessionStorage.removeItem(KEY);
 
 export class Problem extends Error {
   constructor(status, body) {
@@ -45,4 +44,3 @@ export async function ask(method, path, body, headers = {}) {
 export const get = (path) => ask("GET", path);
 export const post = (path, body, headers) => ask("POST", path, body, headers);
 export const remove = (path, body) => ask("DELETE", path, body);
-export const patch = (path, body, headers) => ask("PATCH", path, body, headers);

@@ -1,6 +1,6 @@
 // Everything that asks before it acts: halt, reset, kill, confirm, token, keys. And the one place for short words after.
 
-import { forgetToken, get, post, remove, setToken } from "./api.js";
+import { get, post, remove, setToken } from "./api.js";
 import { h, text } from "./dom.js";
 import { age, money, symbol } from "./format.js";
 import { define, Panel } from "./panel.js";
@@ -158,11 +158,6 @@ export function askToken(why) {
     },
   );
   field.focus();
-}
-
-export function signOut() {
-  forgetToken();
-  location.reload();
 }
 
 export function keys() {

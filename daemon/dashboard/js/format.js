@@ -1,6 +1,6 @@
 // How values are written. A value that is not known is a dash, never a zero.
 
-export const DASH = "–";
+const DASH = "–";
 const MINUS = "−";
 
 export const known = (value) => value !== null && value !== undefined && value !== "" && !Number.isNaN(Number(value));
