@@ -15,6 +15,7 @@ test:
 # What is killed, stopped and cut, at how many points, and what came of it: some 15 minutes.
 deaths:
 	$(PY) tests/processes/deaths.py
+	$(PY) tests/api/deaths.py
 
 long:
 	$(PY) -m pytest -m long
