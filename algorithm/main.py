@@ -115,9 +115,12 @@ class Callboard(QCAlgorithm):
         if not self.live_mode:
             self._lock_step.start(self._calls.now())
             return
-        for known in self._reading.open_orders():
-            self._end.adopt(known)
-        self._end.account()
+        try:
+            for known in self._reading.open_orders():
+                self._end.adopt(known)
+            self._end.account()
+        except Exception as error:  # the daemon must hear of it, so it must be reached
+            self.failed("open orders", error)
         self._live.start(self._calls.now())
 
     def on_securities_changed(self, changes: Any) -> None:
@@ -153,15 +156,15 @@ class Callboard(QCAlgorithm):
     @guarded
     def tick(self) -> None:
         """Live, each second, on a thread of its own: also while on_data is held up."""
-        self._work()
         if self._live.connected and self._end.reduce_only.startswith("no daemon"):
             self._end.reduce_only = ""
+        self._work()
         if seconds := self._live.dead_man():
-            self._end.reduce_only = f"no daemon for {seconds:.0f} s"
+            why = f"no daemon for {seconds:.0f} s"
+            # What the brokerage said goes on when a daemon is back.
+            self._end.reduce_only = self._end.reduce_only or why
             count = self._end.cancel_entries()
-            self._end.event(
-                protocol.Notice, "warning", "dead man", f"{self._end.reduce_only}: {count} entries cancelled"
-            )
+            self._end.event(protocol.Notice, "warning", "dead man", f"{why}: {count} entries cancelled")
         self._live.beat(self._calls.now(), self._reading.open_now(), self._end.account())
 
     def _work(self) -> None:

@@ -201,7 +201,8 @@ class Reading:
 def _known(orders: list[Order]) -> Known:
     group: Any = orders[0].group_order_manager
     first: Any = orders[0]
-    unit = abs(round(group.quantity)) if group is not None else math.gcd(*(round(each.quantity) for each in orders))
+    parts = (round(each.quantity) for each in orders)
+    unit = (abs(round(group.quantity)) if group is not None else math.gcd(*parts)) or 1
     legs = tuple(protocol.Leg(each.symbol.value, round(each.quantity) // unit) for each in orders)
     sell = group is not None and group.quantity < 0
     limit = None

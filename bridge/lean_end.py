@@ -279,7 +279,8 @@ class LeanEnd:
                 text = "this amend was taken before"
                 self._returned(frame, True, "update_submitted", known.lean_ids[:1], text)
                 return
-            before, known.amended = known.amended, frame.generation
+            # For good, also where LEAN refuses: its answer is told, and what comes again must not happen after that.
+            known.amended = frame.generation
         tag = None if frame.tag is None else marked(frame.order_id, frame.tag)
         answer = self._answered(lambda: self._lean.amend(known, frame, tag))
         with self._lock:
@@ -288,8 +289,6 @@ class LeanEnd:
                 known.limit_price = known.limit_price if frame.limit_price is None else frame.limit_price
                 known.leg_limits = known.leg_limits if frame.leg_limits is None else frame.leg_limits
                 known.tag = known.tag if frame.tag is None else frame.tag
-            else:
-                known.amended = before
             status = "update_submitted" if answer.ok else known.shown
             self._returned(frame, answer.ok, status, known.lean_ids[:1], answer.message)
 
@@ -372,14 +371,16 @@ class LeanEnd:
             held[holding.symbol] = int(holding.quantity)
         closing: dict[str, int] = {}
         for known in self._by_lean_id_once():
-            for leg in known.legs if known is not me and known.working else ():
-                wanted = leg.ratio * known.quantity
+            for index, leg in enumerate(known.legs) if known is not me and known.working else ():
+                wanted = leg.ratio * known.quantity - known.filled.get(index, 0)
                 if wanted * held.get(leg.symbol, 0) < 0:
                     closing[leg.symbol] = closing.get(leg.symbol, 0) + abs(wanted)
+        filled = {} if me is None else me.filled
+        left = {leg.symbol: leg.ratio * quantity - filled.get(index, 0) for index, leg in enumerate(legs)}
         return all(
-            leg.ratio * held.get(leg.symbol, 0) < 0
-            and abs(leg.ratio * quantity) + closing.get(leg.symbol, 0) <= abs(held.get(leg.symbol, 0))
-            for leg in legs
+            not wanted
+            or (wanted * held.get(symbol, 0) < 0 and abs(wanted) + closing.get(symbol, 0) <= abs(held.get(symbol, 0)))
+            for symbol, wanted in left.items()
         )
 
 

@@ -223,6 +223,13 @@ class BridgeServer:
             raise _Refuse(f"version {hello.version} is not spoken here, {protocol.VERSION} is")
         if self._peer is not None:
             raise _Refuse(f"session {self._peer} is connected already", retry=True)
+        recorded = self._port.acknowledged(hello.session)
+        if hello.last_event < recorded:
+            # Another life under an old name: its events would be taken for those, and its fills never be booked.
+            raise _Refuse(
+                f"session {hello.session} told {recorded} events here, and now knows of {hello.last_event}: "
+                "a new session needs a new name, and a run from its beginning a journal of its own"
+            )
         return hello
 
     async def _session(self, wire: Wire, hello: protocol.Hello) -> None:

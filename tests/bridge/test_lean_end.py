@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from bridge import protocol
@@ -152,15 +153,17 @@ def test_a_hello_empties_the_inbox_and_lists_what_works(lean: Lean, end: LeanEnd
     assert hello.last_event == 2
 
 
-def test_an_amend_s_generation_is_taken_once_and_again_after_a_refusal(lean: Lean, end: LeanEnd) -> None:
+def test_an_amend_s_generation_is_taken_once_also_where_lean_refuses_it(lean: Lean, end: LeanEnd) -> None:
     end.run([place("a")])
     amend = protocol.AmendOrder("a", 1, 1, limit_price=Decimal(6))
     lean.answer = Answer((1,), False, "Error: InvalidOrderStatus")
     end.run([amend])
     assert not returned(end).ok
     lean.answer = Answer((1,), True)
-    end.run([amend, amend])
-    assert returned(end).message == "this amend was taken before"
+    end.run([amend])  # told again after a lost connection: the refusal is on its way, and stands
+    assert (returned(end).ok, returned(end).message) == (True, "this amend was taken before")
+    assert [asked[0] for asked in lean.asked] == ["place", "amend"]
+    end.run([msgspec.structs.replace(amend, generation=2)])
     assert [asked[0] for asked in lean.asked] == ["place", "amend", "amend"]
     end.run([protocol.CancelOrder("nobody's")])
     assert not returned(end).known_here
@@ -234,3 +237,12 @@ def test_an_order_taken_over_from_the_broker_can_be_cancelled_again(lean: Lean, 
     end.run([protocol.CancelOrder("old")])
     assert lean.asked == [("cancel", "old", "")]
     assert returned(end).status == "cancel_pending"
+
+
+def test_a_partly_filled_exit_is_no_entry_when_nobody_leads(lean: Lean, end: LeanEnd) -> None:
+    lean.holdings = (protocol.Holding(CALL, Decimal(2), Decimal(3), Decimal(3)),)
+    end.run([place("closes", legs=((CALL, -1),), quantity=2)])
+    end.hear(heard(1, tag="cb:closes mine"))
+    end.hear(heard(1, "partially_filled", 2, tag="cb:closes mine", fill_quantity=-1))
+    lean.holdings = (protocol.Holding(CALL, Decimal(1), Decimal(3), Decimal(3)),)
+    assert end.cancel_entries() == 0

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -140,6 +141,25 @@ async def test_a_second_peer_another_version_and_another_first_frame_are_refused
         await first.aclose()
 
 
+@pytest.mark.parametrize("again", [0, 1])
+async def test_another_life_under_an_old_session_s_name_is_refused(tmp_path: Path, again: int) -> None:
+    async with bridge(tmp_path) as (server, _, _):
+        stream, welcome = await shake(tmp_path, hello("first"))
+        assert isinstance(welcome, protocol.Welcome)
+        event = protocol.Notice(1, AT, "information", "", "one event")
+        await stream.send_all(protocol.encode(protocol.Events((event,), None)))
+        assert await received(stream) == protocol.Ack(1)
+        await stream.aclose()
+        while server.peer is not None:
+            await trio.sleep(0.01)
+        _, answer = await shake(tmp_path, msgspec.structs.replace(hello("first"), last_event=again))
+        if again:
+            assert answer == protocol.Welcome(protocol.VERSION, 1, 30.0)
+        else:
+            assert isinstance(answer, protocol.Refused)
+            assert "told 1 events here, and now knows of 0" in answer.reason
+
+
 async def test_who_says_nothing_is_refused_after_its_time_and_too_many_at_once(tmp_path: Path) -> None:
     async with bridge(tmp_path, most_strangers=4) as (server, _, notices):
         silent = [await trio.open_unix_socket(str(tmp_path / "bridge")) for _ in range(4)]
@@ -211,7 +231,7 @@ async def test_a_gap_in_the_events_closes_and_what_was_recorded_is_told_once(tmp
         assert any("event 5 does not follow 3" in text for text in notices)
         while server.peer is not None:
             await trio.sleep(0.01)
-        again, welcome = await shake(tmp_path, hello())
+        again, welcome = await shake(tmp_path, msgspec.structs.replace(hello(), last_event=5))
         assert isinstance(welcome, protocol.Welcome)
         assert welcome.acknowledged == 3
         assert port.core.state("gateway").seen == 3

@@ -153,3 +153,12 @@ async def test_some_seconds_live_lose_double_and_disorder_nothing(tmp_path: Path
 @pytest.mark.long
 async def test_ten_minutes_live_lose_double_and_disorder_nothing(tmp_path: Path) -> None:
     await play(tmp_path, 600.0, 2)
+
+
+def test_an_open_order_that_cannot_be_read_does_not_keep_lean_from_the_daemon(tmp_path: Path) -> None:
+    parameters = {"bridge": str(tmp_path / "nobody"), "patience": "0"}
+    engine = LiveEngine(_day, parameters, pace=0.01, second=0.05)
+    engine.orders[7] = object()  # type: ignore[assignment]
+    engine.live_run(load(), 3)
+    assert any("open orders: AttributeError" in line for line in engine.algorithm.logged)
+    assert engine.algorithm._live._threads[0].ident is not None  # it was begun, and looked for the daemon
