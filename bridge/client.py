@@ -41,6 +41,20 @@ def tcp_address(address: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
+def _dial(address: str, tcp: tuple[str, int] | None, timeout: float) -> socket.socket:
+    """A connected socket, or none left open. Raises OSError."""
+    if tcp is not None:
+        return socket.create_connection(tcp, timeout)
+    unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        unix.settimeout(timeout)
+        unix.connect(address)
+    except BaseException:
+        unix.close()
+        raise
+    return unix
+
+
 class EventLog:
     """Events of a session until they are acknowledged durable, in the order of their numbers. Thread-safe."""
 
@@ -87,25 +101,25 @@ class Connection:
         self._sending = threading.Lock()
         tcp = tcp_address(address)
         try:
-            if tcp is not None:
-                self._socket = socket.create_connection(tcp, timeout)
-            else:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                self._socket.settimeout(timeout)
-                self._socket.connect(address)
+            self._socket = _dial(address, tcp, timeout)
         except OSError as error:
             raise BridgeGone(f"{address}: {error}") from error
         self._timeout = timeout
         if tcp is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            challenge = self.receive(timeout)
-            if isinstance(challenge, protocol.Refused):
+            try:
+                self._prove(address, secret)
+            except BaseException:
                 self.close()
-                raise BridgeRefused(challenge.reason, challenge.retry)
-            if not isinstance(challenge, protocol.Challenge):
-                self.close()
-                raise BridgeGone(f"{address} began without a challenge")
-            self.send(protocol.Proof(hmac.new(secret, challenge.nonce, hashlib.sha256).digest()))
+                raise
+
+    def _prove(self, address: str, secret: bytes) -> None:
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        challenge = self.receive(self._timeout)
+        if isinstance(challenge, protocol.Refused):
+            raise BridgeRefused(challenge.reason, challenge.retry)
+        if not isinstance(challenge, protocol.Challenge):
+            raise BridgeGone(f"{address} began without a challenge")
+        self.send(protocol.Proof(hmac.new(secret, challenge.nonce, hashlib.sha256).digest()))
 
     def shake_hands(self, hello: protocol.Hello) -> protocol.Welcome:
         """Say hello and wait for the welcome. Raises BridgeRefused or BridgeGone."""
