@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,11 @@ _EPILOG = """exit codes:
 def notice(event: str, text: str) -> None:
     """One line a notice, on stderr."""
     print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+def json_notice(event: str, text: str) -> None:
+    """The same for machines: one JSON object a line."""
+    print(json.dumps({"event": event, "text": text}), file=sys.stderr, flush=True)
 
 
 def build_parser(verbs: Sequence[str] = tuple(MODULES)) -> argparse.ArgumentParser:

@@ -29,6 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
     show.add_argument("--json", action="store_true", help="for machines")
     check = verbs.add_parser("check", help="whether a file can be used; 78 where not")
     check.add_argument("file", type=Path)
+    check.add_argument("--json", action="store_true", help="for machines")
     verbs.add_parser("schema", help="JSON Schema of a settings file, for editors")
     diff = verbs.add_parser("diff", help="what a changed file would do; 64 where a running daemon may not take it")
     diff.add_argument("before", type=Path, help="the file in force, or '-' for the shipped settings")
@@ -95,7 +96,10 @@ def _check(args: argparse.Namespace) -> int:
 
     loaded = load_settings(args.file, os.environ)
     count = sum(source == str(args.file) for source in loaded.sources.values())
-    print(f"{args.file} can be used: it sets {count} of {len(loaded.sources)} keys")
+    if args.json:
+        print(json.dumps({"file": str(args.file), "sets": count, "keys": len(loaded.sources)}))
+    else:
+        print(f"{args.file} can be used: it sets {count} of {len(loaded.sources)} keys")
     return OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ PACKAGES = ("actors", "algorithm", "bridge", "config", "daemon")
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     parser = subparsers.add_parser("doctor", help="look for foreign packages that hide ours")
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(run=run)
 
 
@@ -33,6 +35,9 @@ def run(args: argparse.Namespace) -> int:
     """0: every package is ours; 64: one is hidden or missing."""
     home = Path(__file__).resolve().parents[2]
     foreign = foreign_packages(home)
+    if args.json:
+        print(json.dumps({"home": str(home), "foreign": foreign}))
+        return 64 if foreign else 0
     for name, place in foreign.items():
         print(f"{name}: expected {home / name}, an import finds {place}")
     if not foreign:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.cli import notice
+from daemon.cli import json_notice, notice
 from daemon.cli.data import add_data, add_fills, fills_of, source_of
 
 
@@ -47,6 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="live: what is told goes wrong at these rates, e.g. 'duplicate=0.1,drop=0.05,seed=7' (duplicate, delay, "
         "reorder, drop, disconnect, silence, lie)",
     )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="notices for machines, a JSON object a line")
     parser.set_defaults(run=run)
 
 
@@ -95,9 +96,10 @@ def run(args: argparse.Namespace) -> int:
     except LedgerError as error:
         print(f"callboard market: {error}", file=sys.stderr)
         return 1
+    say = json_notice if args.json else notice
     if market.resumed:
-        notice("resumed", f"session {market.session.name}, {len(market.broker.working)} orders work")
-    notice("market", fills.words())
+        say("resumed", f"session {market.session.name}, {len(market.broker.working)} orders work")
+    say("market", fills.words())
 
     def connect() -> Connection:
         return Connection(args.bridge, secret)
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         if args.speed == 0:
             play_lock_step(market, connect, args.patience)
         else:
-            live = LiveMarket(market, connect, args.speed, notice, step_seconds=args.step)
+            live = LiveMarket(market, connect, args.speed, say, step_seconds=args.step)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda number, _: live.stop(signal.Signals(number).name))
             if args.tied:
@@ -143,7 +145,7 @@ def _export(args: argparse.Namespace) -> int:
         return 2
 
     def progress(date: dt.date, contracts: int) -> None:
-        notice("exported", f"{date}, {contracts} contracts")
+        (json_notice if args.json else notice)("exported", f"{date}, {contracts} contracts")
 
     try:
         source = source_of(args)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from daemon.cli import CONFIGURATION, notice
+from daemon.cli import CONFIGURATION, json_notice, notice
 from daemon.cli.config import add_settings_arguments, settings_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--api", metavar="HOST:PORT", help="serve the control API there (order_queue_api.host and .port; port 0: any)"
     )
+    parser.add_argument("--json", action="store_true", help="notices for machines, a JSON object a line")
     parser.add_argument("--no-api", action="store_true", help="serve none (order_queue_api.enabled)")
     parser.add_argument("--dead-man", metavar="S", help="seconds LEAN bears without us (bridge.dead_man)")
     parser.set_defaults(run=run)
@@ -91,7 +92,7 @@ def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
     def told(event: str, text: str) -> None:
         logs.notice(event, text)
         if process.log_console == "notices":
-            notice(event, text)
+            reload.say(event, text)
 
     reload.told = told
     try:
@@ -110,7 +111,8 @@ class _Reload:
     def __init__(self, args: argparse.Namespace, before: Settings) -> None:
         self._args, self._before = args, before
         self.settings: Settings | None = None
-        self.told: Callable[[str, str], None] = notice
+        self.say: Callable[[str, str], None] = json_notice if args.json else notice
+        self.told = self.say
 
     def wanted(self) -> bool:
         """Whether to end and begin anew with `settings`; what is refused is told."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--directory", type=Path, default=Path("/etc/systemd/system"), metavar="DIR",
         help="where to install it (/etc/systemd/system)",
     )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(run=run)
 
 
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     program = Path(sys.argv[0]).resolve()
     text = unit(program)
     if args.action == "show":
-        print(text, end="")
+        print(json.dumps({"unit": text}) if args.json else text, end="\n" if args.json else "")
         return 0
     if args.action == "install":
         try:
@@ -105,10 +107,10 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"wrote {args.directory / NAME}; put CALLBOARD_AUTH_TOKEN=... into /etc/callboard/environment (mode 0600)"
         )
-    return _check(text)
+    return _check(text, args.json)
 
 
-def _check(text: str) -> int:
+def _check(text: str, machine: bool) -> int:
     if shutil.which("systemd-analyze") is None:
         print("callboard service: systemd-analyze is not here, the unit was not checked", file=sys.stderr)
         return 64
@@ -120,5 +122,6 @@ def _check(text: str) -> int:
         security = subprocess.run(
             ["systemd-analyze", "security", "--offline=true", str(path)], capture_output=True, text=True, check=False
         )
-        print(security.stdout.strip().splitlines()[-1] if security.stdout.strip() else security.stderr.strip())
+        said = security.stdout.strip().splitlines()[-1] if security.stdout.strip() else security.stderr.strip()
+        print(json.dumps({"verified": verify.returncode == 0, "exposure": said}) if machine else said)
     return 0 if verify.returncode == 0 else 64

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from daemon.cli import MODULES, build_parser, main
+from daemon.cli import MODULES, build_parser, json_notice, main
 
 
 @pytest.mark.parametrize("verb", MODULES)
@@ -50,3 +50,10 @@ def test_completion_knows_the_verbs(shell: str, capsys: pytest.CaptureFixture[st
     assert "callboard" in shown
     assert all(verb in shown for verb in MODULES)
     assert build_parser().prog == "callboard"
+
+
+def test_what_a_daemon_notices_is_json_where_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) in (0, 64)
+    assert set(json.loads(capsys.readouterr().out)) == {"home", "foreign"}
+    json_notice("ready", "fact 3")
+    assert json.loads(capsys.readouterr().err) == {"event": "ready", "text": "fact 3"}
