@@ -30,6 +30,7 @@ from actors.messages.orders import (
     ExerciseContracts,
     ExerciseRequested,
     LegFilled,
+    LegsOverdue,
     OrderAccepted,
     OrderBody,
     OrderCanceled,
@@ -58,6 +59,7 @@ from config.calendar import Sessions
 from config.desk import DeskRules
 
 STREAM = "orders"
+_APART = "its legs stand unequally filled"
 
 
 class OrdersState(msgspec.Struct):
@@ -106,6 +108,8 @@ class Orders(CoreActor[OrdersState]):
             self._deadlines(state, order)
             if order.terminal:
                 state.unwanted.pop(order.order_id, None)
+            elif isinstance(fact, LegsOverdue) and order.state == "unknown":
+                state.unwanted[order.order_id] = _APART
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
         match fact:
@@ -127,8 +131,11 @@ class Orders(CoreActor[OrdersState]):
 
     def _deadlines(self, state: OrdersState, order: Order) -> None:
         rules = self._rules
-        for key in ("ttl", "lapse", "close"):
+        for key in ("ttl", "lapse", "close", "apart"):
             state.deadlines.pop(f"{key}:{order.order_id}", None)
+        if order.apart_since is not None and rules.mend_broken and not order.terminal and not order.overdue:
+            apart = dt.timedelta(seconds=rules.legs_apart_seconds)
+            state.deadlines[f"apart:{order.order_id}"] = order.apart_since + apart
         if order.terminal or order.cancel_wanted or order.state == "unknown":
             return
         if order.body.ttl_seconds is not None:
@@ -375,9 +382,25 @@ class Orders(CoreActor[OrdersState]):
             and not order.cancel_wanted
         )
 
+    def _apart(self, state: OrdersState, order: Order) -> tuple[Write, ...]:
+        """Legs that stood unequal to the deadline: said, no more entries as asked for, and the rest is asked back.
+        What is left of it once it ended is for `positions`. One of unknown outcome is canceled when that is known."""
+        rules, stream = self._rules, order_stream(order.order_id)
+        if order.terminal or order.overdue or order.apart_since is None:
+            return ()
+        writes = [Write(stream, LegsOverdue(order.order_id, tuple(order.filled), order.apart_since))]
+        if state.level < rules.legs_apart_level:
+            text = f"legs of {order.order_id} stand unequally filled for {rules.legs_apart_seconds:g} s"
+            writes.append(Write("breaker", BreakerRaised(rules.legs_apart_level, text, "orders")))
+        if order.state in AT_MARKET and order.state != "unknown" and not order.cancel_wanted:
+            writes.append(Write(stream, CancelRequested(order.order_id, "orders", _APART)))
+        return tuple(writes)
+
     def _timer(self, state: OrdersState, key: str) -> tuple[Write, ...]:
         what, _, order_id = key.partition(":")
         order = state.table.get(order_id)
+        if order is not None and what == "apart":
+            return self._apart(state, order)
         if order is None or order.terminal or order.cancel_wanted or order.state == "unknown":
             return ()
         stream = order_stream(order_id)

@@ -25,6 +25,14 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     default_time_in_force: Literal["day", "gtc"] = "day"
     market_orders: bool = False
     legs_fill_apart: bool = True
+    mend_broken: bool = True
+    """False: legs that filled unequally have no deadline and nobody mends what is left of them."""
+    legs_apart_seconds: float = 30.0
+    legs_apart_level: int = 1
+    mend_seconds: float = 60.0
+    mend_step_seconds: float = 10.0
+    mend_allowance_fraction: Decimal = Decimal("0.05")
+    unwind_budget_fraction: Decimal = Decimal("0.25")
     tick_rounding: bool = True
     even_money: bool = True
     leg_conflict: bool = True
@@ -55,6 +63,7 @@ LEAN_RULES = DeskRules(
     default_time_in_force="gtc",
     market_orders=True,
     legs_fill_apart=False,
+    mend_broken=False,
     tick_rounding=False,
     even_money=False,
     leg_conflict=False,
@@ -73,6 +82,13 @@ def desk_rules(settings: Settings) -> DeskRules:
         approval_lapse_seconds=risk.approval_lapse.total_seconds(),
         leg_conflict=risk.leg_conflict,
         legs_fill_apart=risk.legs_fill_apart,
+        mend_broken=risk.mend_broken,
+        legs_apart_seconds=risk.legs_apart.total_seconds(),
+        legs_apart_level=risk.legs_apart_level,
+        mend_seconds=risk.mend.total_seconds(),
+        mend_step_seconds=risk.mend_step.total_seconds(),
+        mend_allowance_fraction=Decimal(risk.mend_allowance),
+        unwind_budget_fraction=Decimal(risk.unwind_budget),
         cancel_entries_before_close_seconds=risk.entries_end_before_close.total_seconds(),
         entry_quote_age_seconds=risk.entry_quote_age.total_seconds(),
         maximum_open_positions=risk.maximum_open_positions,

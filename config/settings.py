@@ -132,6 +132,11 @@ class Risk(Section, frozen=True):
 
     `legs_fill_apart`: the broker may fill a combination's legs one without another. Then closing a spread in one order
     is not a reducing order, because its long leg might be sold alone; buying back its short legs first is.
+
+    `mend_broken`: legs of one order that filled unequally are mended. Those of a working order get `legs_apart`; then
+    the breaker is raised to `legs_apart_level` and the rest is canceled. What an ended order left is completed within
+    `mend` where the whole costs at most `mend_allowance` (at least 0.10 a share) more than its limit, else taken back:
+    six tries, one each `mend_step`, at most `unwind_budget` of the width between strikes beyond the middle.
     """
 
     rules: Literal["default", "lean"]
@@ -150,6 +155,13 @@ class Risk(Section, frozen=True):
     release_window: Annotated[int, msgspec.Meta(ge=1, le=1000), _tighter("lower")]
     leg_conflict: Annotated[bool, _tighter("on")]
     legs_fill_apart: Annotated[bool, _tighter("on")]
+    mend_broken: Annotated[bool, _tighter("on")]
+    legs_apart: Annotated[Duration, _tighter("lower")]
+    legs_apart_level: Annotated[int, msgspec.Meta(ge=1, le=5), _tighter("higher")]
+    mend: Annotated[Duration, _tighter("lower")]
+    mend_step: Duration
+    mend_allowance: Annotated[Fraction, _tighter("lower")]
+    unwind_budget: Annotated[Fraction, _tighter("lower")]
 
 
 class Daemon(Section, frozen=True):
@@ -186,10 +198,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise SettingsValueError(
                 f"option_strategies_executor.min_dte {executor.min_dte} is above max_dte {executor.max_dte}"
             )
-        for name in ("maximum_loss_per_order", "buying_power_left", "daily_loss"):
+        for name in ("maximum_loss_per_order", "buying_power_left", "daily_loss", "mend_allowance", "unwind_budget"):
             value = getattr(risk, name)
             if not 0 <= value <= 1:
                 raise SettingsValueError(f"risk.{name} {value} is not between 0 and 100 %")
+        for name in ("legs_apart", "mend", "mend_step"):
+            if not getattr(risk, name):
+                raise SettingsValueError(f"risk.{name} 0s leaves no time; mend_broken = false turns it off")
         if risk.orders_for_exits > risk.orders_per_day:
             raise SettingsValueError(
                 f"risk.orders_for_exits {risk.orders_for_exits} is above orders_per_day {risk.orders_per_day}"

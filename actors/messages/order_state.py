@@ -26,6 +26,7 @@ from actors.messages.orders import (
     LegAccepted,
     LegCanceled,
     LegFilled,
+    LegsOverdue,
     OrderAccepted,
     OrderApproved,
     OrderBody,
@@ -116,6 +117,10 @@ class Order(msgspec.Struct):
     executions: int = 0
     reason: str = ""
     version: int = 0
+    #: Since when its legs stand unequally filled; where a cancel was refused meanwhile, since then. None: equal.
+    apart_since: dt.datetime | None = None
+    #: Whether they stood so beyond the deadline.
+    overdue: bool = False
 
     @property
     def terminal(self) -> bool:
@@ -140,6 +145,12 @@ class Order(msgspec.Struct):
         """Whether an amend to more units is on its way."""
         more = None if self.change is None else self.change.quantity
         return self.amend == "sent" and more is not None and more > self.body.quantity
+
+    @property
+    def apart(self) -> bool:
+        """Whether its legs are filled unequally, per unit of their ratios: whole units are not."""
+        first, ratio = self.filled[0], self.body.legs[0].ratio
+        return any(filled * ratio != first * leg.ratio for filled, leg in zip(self.filled, self.body.legs, strict=True))
 
     @property
     def complete(self) -> bool:
@@ -260,6 +271,11 @@ def fold(table: OrderTable, recorded: Recorded) -> Order:
         order.changed_at = recorded.at
     if order.amend == "none" and order.complete and order.state in _MAY_BE_COMPLETE:
         order.state = "filled"  # amended down to what had filled, or not amended to more
+    if isinstance(fact, LegFilled):
+        order.apart_since = (order.apart_since or recorded.at) if order.apart else None
+        order.overdue = order.overdue and order.apart_since is not None
+    elif isinstance(fact, CancelRefused) and order.overdue:
+        order.apart_since, order.overdue = recorded.at, False
     order.version = recorded.version
     if order.terminal:
         table.live.pop(order.order_id, None)
@@ -298,6 +314,8 @@ def _fold_details(order: Order, fact: OrderFact) -> None:
             order.reason = fact.reason
         case CancelRefused():
             order.cancel_wanted = False
+        case LegsOverdue():
+            order.overdue = True
         case AmendRequested():
             order.amend, order.generation, order.change = "wanted", fact.generation, fact.change
         case AmendApproved():

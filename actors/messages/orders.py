@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -355,6 +356,14 @@ class UnknownSettled(OrderFact, frozen=True, array_like=True):
     origin: Origin | None = None
 
 
+class LegsOverdue(OrderFact, frozen=True, array_like=True):
+    """Its legs stood unequally filled beyond the deadline: signed contracts filled per leg, and since when."""
+
+    KIND: ClassVar[str] = "orders.LegsOverdue"
+    filled: tuple[int, ...]
+    since: dt.datetime
+
+
 class OrderWanted(Fact, frozen=True, array_like=True):
     """An actor wants an order; `orders` queues it under this id, derived from (actor, causing sequence, n)."""
 
@@ -431,7 +440,7 @@ ORDER_FACTS: tuple[type[OrderFact], ...] = (
     OrderQueued, OrderReleased, OrderApproved, OrderDenied, OrderRequeued, OrderSent, SendWithheld, SendRefused,
     OrderAccepted, LegAccepted, LegFilled, LegCanceled, OrderCanceled, OrderRejected, OrderExpired, CancelRequested,
     CancelRefused, AmendRequested, AmendApproved, AmendDenied, AmendSent, AmendWithheld, AmendAccepted, AmendRejected,
-    OrderUnknown, UnknownSettled,
+    OrderUnknown, UnknownSettled, LegsOverdue,
 )  # fmt: skip
 
 
