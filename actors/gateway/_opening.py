@@ -1,24 +1,21 @@
-"""What a new session of LEAN's brings: executions nobody told us of, orders matched again, columns compared. Pure."""
+"""What a new session of LEAN's brings: executions nobody told us of, orders matched again. Pure; sends nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
-import msgspec
-
+from actors.gateway._columns import columns
+from actors.gateway._state import STREAM, GatewayState
 from actors.messages.book import Book
 from actors.messages.common import Origin
 from actors.messages.lean import (
     AccountFill,
-    AccountView,
     Anomaly,
+    BookOpened,
     CashMoved,
-    Column,
     ExecutionSeen,
     LeanConnected,
     OpenOrderSeen,
-    Reconciled,
     SessionOpened,
 )
 from actors.messages.order_state import Order, OrderTable
@@ -32,6 +29,47 @@ from actors.messages.orders import (
     order_stream,
 )
 from actors.runtime import Write
+
+
+def connected(state: GatewayState, hello: LeanConnected) -> tuple[Write, ...]:
+    """A session begins or goes on: what was missed is booked; the first of all gives the book its beginning."""
+    same = hello.session == state.session_name
+    number = state.session if same else state.session + 1
+    opened = SessionOpened(
+        number,
+        hello.session,
+        hello.mode,
+        hello.brokerage,
+        hello.fresh_from_broker,
+        hello.account,
+        hello.orders,
+    )
+    writes = [Write("session", opened)]
+    if state.book.opened:
+        writes += missed(state.book, state.table, hello, number, STREAM)
+    else:
+        told = (seen.execution_id for seen in hello.executions), (paid.payment_id for paid in hello.payments)
+        writes.append(Write("account", BookOpened(hello.account.cash, hello.account.holdings, *map(tuple, told))))
+    return tuple(writes)
+
+
+def catch_up(state: GatewayState, opened: SessionOpened) -> tuple[Write, ...]:
+    """After what was missed is booked: what became of the orders that were at the market, and the columns."""
+    if opened.number != state.session or not state.connected:
+        return ()
+    writes: list[Write] = []
+    for exercise_id in () if state.same else state.exercises_before:
+        text = "lean began a new session before it answered the exercise: the account tells what came of it"
+        writes.append(Write(STREAM, Anomaly(Origin(opened.number, 0), exercise_id, text)))
+    for order_id, attempt in state.before.items():
+        order = state.table.orders[order_id]
+        if order.at_market and order.attempt == attempt:
+            writes += again(order, opened, same=state.same)
+    if opened.fresh_from_broker:
+        told = columns(state.book, opened.account, broker=True)
+        if (told.agree, told.differences) != (state.agrees, state.differences):
+            writes.append(Write(STREAM, told))
+    return tuple(writes)
 
 
 def missed(book: Book, table: OrderTable, hello: LeanConnected, number: int, stream: str) -> Iterator[Write]:
@@ -117,25 +155,3 @@ def settled(order: Order, fact: UnknownSettled) -> Iterator[Write]:
     yield Write(stream, fact)
     if fact.outcome == "accepted" and order.cancel_wanted:
         yield Write(stream, CancelRequested(order.order_id, order.principal, order.reason, order.cancel_tag))
-
-
-def columns(book: Book, account: AccountView, *, broker: bool) -> Reconciled:
-    """Our book beside what the other end shows; `broker` where it was read from the broker just now."""
-    differences = compare(book, account)
-    ours = Column("ours", 0.0, book.cash, tuple(sorted(book.holdings.items())))
-    lean = Column("lean", 0.0, account.cash, tuple((seen.symbol, seen.quantity) for seen in account.holdings))
-    third = msgspec.structs.replace(lean, source="broker") if broker else None
-    return Reconciled(not differences, ours, lean, third, differences)
-
-
-def compare(book: Book, account: AccountView) -> tuple[str, ...]:
-    """What differs between our book and LEAN's account: cash beyond half a cent, and any quantity."""
-    differences: list[str] = []
-    if abs(book.cash - account.cash) > Decimal("0.005"):
-        differences.append(f"cash: ours {book.cash}, lean {account.cash}")
-    theirs = {seen.symbol: seen.quantity for seen in account.holdings}
-    for symbol in sorted({**book.holdings, **theirs}):
-        ours, lean = book.holdings.get(symbol, 0), theirs.get(symbol, 0)
-        if ours != lean:
-            differences.append(f"{symbol.strip()}: ours {ours}, lean {lean}")
-    return tuple(differences)
