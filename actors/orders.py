@@ -13,7 +13,16 @@ import msgspec
 
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, BreakerRaised, BreakerReset
-from actors.messages.lean import BookOpened, SessionClosed, SessionOpened
+from actors.messages.comparison import COMPARISON_FACTS, Comparison, fold_comparison
+from actors.messages.lean import (
+    AccountFill,
+    AccountSeen,
+    BookOpened,
+    CashMoved,
+    Reconciled,
+    SessionClosed,
+    SessionOpened,
+)
 from actors.messages.order_state import AT_MARKET, IN_WINDOW, Order, OrderTable, apply_change, fold
 from actors.messages.orders import (
     ORDER_FACTS,
@@ -54,6 +63,7 @@ from actors.options.contracts import SymbolError, parse_symbol
 from actors.options.orders import LegsError, validate_legs
 from actors.options.orders import OrderLeg as LegRatio
 from actors.options.ticks import round_signed, tick
+from actors.reduction import reduces
 from actors.runtime import CoreActor, Decision, Issued, Recorded, Refusal, TimerDue, Write
 from config.calendar import Sessions
 from config.desk import DeskRules
@@ -63,10 +73,11 @@ _APART = "its legs stand unequally filled"
 
 
 class OrdersState(msgspec.Struct):
-    """Every order, the connection, the last cancel-all and what may still be released."""
+    """Every order, the connection, whether the books were compared, the last cancel-all, what may be released."""
 
     table: OrderTable = msgspec.field(default_factory=OrderTable)
     book: Book = msgspec.field(default_factory=Book)
+    comparison: Comparison = msgspec.field(default_factory=Comparison)
     connected: bool = False
     refused_below: int = 0
     level: int = 0
@@ -84,12 +95,12 @@ class Orders(CoreActor[OrdersState]):
     commands = (SubmitOrder, AmendOrder, CancelOrder, CancelAll, ExerciseContracts, SettleUnknown)
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), AllCanceled, ExerciseRequested,
-        SessionOpened, SessionClosed, BreakerRaised, BreakerReset,
+        *COMPARISON_FACTS, BreakerRaised, BreakerReset,
     )  # fmt: skip
     reacts = (
         OrderQueued, OrderRequeued, SendWithheld, SendRefused, OrderAccepted, OrderRejected, OrderCanceled, OrderDenied,
         OrderExpired, OrderUnknown, UnknownSettled, LegFilled, SessionOpened, SessionClosed, BreakerRaised, BookOpened,
-        OrderWanted, CancelWanted, AmendWanted,
+        OrderWanted, CancelWanted, AmendWanted, AccountSeen, AccountFill, CashMoved, Reconciled,
     )  # fmt: skip
 
     def __init__(self, rules: DeskRules, sessions: Sessions | None = None) -> None:
@@ -112,6 +123,7 @@ class Orders(CoreActor[OrdersState]):
                 state.unwanted[order.order_id] = _APART
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
+        fold_comparison(state.comparison, state.book, recorded)
         match fact:
             case SessionOpened():
                 state.connected = True
@@ -203,6 +215,10 @@ class Orders(CoreActor[OrdersState]):
                 if ended and state.table.orders[proved.order_id].state == "queued":
                     return Decision(ended)
                 return Decision((*ended, *self._release(state)))
+            case Recorded(fact=AccountSeen() | AccountFill() | CashMoved() | Reconciled()) if (
+                message.seq != state.comparison.known_at
+            ):
+                return Decision()
             case Recorded():
                 return Decision(self._release(state))
             case TimerDue(key=key):
@@ -333,9 +349,15 @@ class Orders(CoreActor[OrdersState]):
             queued.sort(key=lambda order: order.queued_seq)
         else:
             queued.sort(key=lambda order: (not closers[order.order_id], -order.body.priority, order.queued_seq))
+        # Entries wait until the books are compared; what the gate will find reducing does not.
+        waits = state.comparison.agrees is None and not self._rules.lean_rules
         writes: list[Write] = []
         for order in queued:
-            if room <= 0 and not closers[order.order_id]:
+            if (waits or room <= 0) and not closers[order.order_id]:
+                continue
+            if waits and not reduces(
+                state.table, state.book, order, order.body, legs_fill_apart=self._rules.legs_fill_apart
+            ):
                 continue
             room -= 1
             writes.append(Write(order_stream(order.order_id), OrderReleased(order.order_id, order.attempt + 1)))

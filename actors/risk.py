@@ -15,7 +15,7 @@ from actors.book_limits import book_reasons, judge_book
 from actors.messages.book import BOOK_FACTS, Book, Position, fold_book
 from actors.messages.breaker import HARD_STOP, NO_ENTRY, BreakerRaised, BreakerReset
 from actors.messages.common import Effect, Evidence, Reason, RiskClass
-from actors.messages.lean import Reconciled
+from actors.messages.comparison import COMPARISON_FACTS, Comparison, fold_comparison
 from actors.messages.order_state import Order, OrderTable, apply_change, fold
 from actors.messages.orders import (
     ORDER_FACTS,
@@ -33,19 +33,19 @@ from actors.messages.orders import (
 from actors.messages.positions import EquityMarked
 from actors.options.contracts import Contract, is_option, multiplier_of, parse_symbol
 from actors.options.payoff import UNLIMITED, Leg, payoff
-from actors.options.reducing import WorkingOrder, is_reducing
 from actors.options.settlement import Sessions
+from actors.reduction import reduces
 from actors.runtime import CoreActor, Decision, Recorded, Write
 from config.desk import DeskRules
 
 
 class RiskState(msgspec.Struct):
-    """Orders, book, breaker, whether the books agree, equity last marked, and orders sent a day."""
+    """Orders, book, how it compares with LEAN's, breaker, equity last marked, and orders sent a day."""
 
     table: OrderTable = msgspec.field(default_factory=OrderTable)
     book: Book = msgspec.field(default_factory=Book)
     level: int = 0
-    agrees: bool | None = None
+    comparison: Comparison = msgspec.field(default_factory=Comparison)
     equity: Decimal | None = None
     sent_on: dt.date | None = None
     sent: int = 0
@@ -58,7 +58,7 @@ class Risk(CoreActor[RiskState]):
     group = "safety"
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), BreakerRaised, BreakerReset,
-        Reconciled, EquityMarked,
+        *COMPARISON_FACTS, EquityMarked,
     )  # fmt: skip
     reacts = (OrderReleased, AmendRequested)
 
@@ -75,13 +75,12 @@ class Risk(CoreActor[RiskState]):
             fold(state.table, recorded)
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
+        fold_comparison(state.comparison, state.book, recorded)
         match fact:
             case BreakerRaised(level=level):
                 state.level = max(state.level, level)
             case BreakerReset():
                 state.level = 0
-            case Reconciled(agree=agree):
-                state.agrees = agree
             case EquityMarked(value=value):
                 state.equity = value
             case OrderSent():
@@ -140,19 +139,7 @@ class Risk(CoreActor[RiskState]):
 
     def _reduces(self, state: RiskState, order: Order, body: OrderBody) -> bool:
         """Whether the order only reduces the position it names, as the desk computes it."""
-        position = state.book.positions.get(body.position_id)
-        if position is None:
-            return False
-        others = [
-            WorkingOrder(
-                {leg.symbol: other.open_quantity(index) for index, leg in enumerate(other.body.legs)},
-                unknown=other.state == "unknown",
-            )
-            for other in state.table.live.values()
-            if other.order_id != order.order_id and other.body.position_id == body.position_id
-        ]
-        quantities = {leg.symbol: leg.ratio * body.quantity - order.filled[i] for i, leg in enumerate(body.legs)}
-        return is_reducing(position.holdings, quantities, others, legs_fill_apart=self._rules.legs_fill_apart).reducing
+        return reduces(state.table, state.book, order, body, legs_fill_apart=self._rules.legs_fill_apart)
 
     def _reasons(
         self, state: RiskState, order: Order, body: OrderBody, reducing: bool, reserved: Decimal | None,
@@ -174,8 +161,11 @@ class Risk(CoreActor[RiskState]):
             reasons.append(Reason("market_order", "market orders on options are not sent"))
         if reducing:
             return reasons
-        if state.agrees is False:
+        if state.comparison.agrees is False:
             reasons.append(Reason("reconciliation", "our book and lean's differ: no entries until they agree"))
+        elif state.comparison.agrees is None:
+            text = "our book and lean's were not compared since lean connected: no entries until they are"
+            reasons.append(Reason("reconciliation", text))
         if rules.leg_conflict and not (body.allow_netting and order.principal.startswith("operator")):
             reasons += _conflicts(state, order, body, position)
         reasons += self._sizes(state, order, body, reserved, risk_class)

@@ -1,7 +1,6 @@
 """The gateway: what is sent to LEAN and what LEAN said."""
 
 from actors.gateway._actor import Gateway
-from actors.gateway._columns import compare
 from actors.gateway._state import GatewayState
 
-__all__ = ["Gateway", "GatewayState", "compare"]
+__all__ = ["Gateway", "GatewayState"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from actors.gateway._columns import columns, compare
 from actors.gateway._events import order_event, returned
 from actors.gateway._opening import catch_up, connected
 from actors.gateway._sending import release, send, send_amend
@@ -18,6 +17,7 @@ from actors.gateway._state import STREAM, GatewayState, evolve
 from actors.messages.book import BOOK_FACTS
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.common import Origin
+from actors.messages.comparison import columns, compare
 from actors.messages.lean import (
     AccountSeen,
     AccountView,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from actors.gateway._columns import columns
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.book import Book
 from actors.messages.common import Origin
+from actors.messages.comparison import columns
 from actors.messages.lean import (
     AccountFill,
     Anomaly,

@@ -6,9 +6,9 @@ import datetime as dt
 
 import msgspec
 
-from actors.gateway._columns import compare
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import BreakerRaised, BreakerReset
+from actors.messages.comparison import compare
 from actors.messages.lean import AccountSeen, CashMoved, CashWanted, Reconciled, SessionClosed, SessionOpened
 from actors.messages.order_state import Order, OrderTable, fold
 from actors.messages.orders import ExerciseReturned, ExerciseSent, OrderFact
