@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -16,6 +17,7 @@ from actors.messages.book import BOOK_FACTS, Book, Position, fold_book
 from actors.messages.breaker import HARD_STOP, NO_ENTRY, BreakerRaised, BreakerReset
 from actors.messages.common import Effect, Evidence, Reason, RiskClass
 from actors.messages.comparison import COMPARISON_FACTS, Comparison, fold_comparison
+from actors.messages.lean import SessionOpened
 from actors.messages.order_state import Order, OrderTable, apply_change, fold
 from actors.messages.orders import (
     ORDER_FACTS,
@@ -38,6 +40,8 @@ from actors.reduction import reduces
 from actors.runtime import CoreActor, Decision, Recorded, Write
 from config.desk import DeskRules
 
+_NEW_YORK = ZoneInfo("America/New_York")
+
 
 class RiskState(msgspec.Struct):
     """Orders, book, how it compares with LEAN's, breaker, equity last marked, and orders sent a day."""
@@ -46,6 +50,9 @@ class RiskState(msgspec.Struct):
     book: Book = msgspec.field(default_factory=Book)
     level: int = 0
     comparison: Comparison = msgspec.field(default_factory=Comparison)
+    #: Live at a real broker: when LEAN last read the broker's own book.
+    at_broker: bool = False
+    broker_read_at: dt.datetime | None = None
     equity: Decimal | None = None
     sent_on: dt.date | None = None
     sent: int = 0
@@ -81,6 +88,9 @@ class Risk(CoreActor[RiskState]):
                 state.level = max(state.level, level)
             case BreakerReset():
                 state.level = 0
+            case SessionOpened(mode=mode, brokerage=brokerage, fresh_from_broker=fresh):
+                state.at_broker = mode == "live" and "paper" not in brokerage.lower()
+                state.broker_read_at = recorded.at if fresh else state.broker_read_at
             case EquityMarked(value=value):
                 state.equity = value
             case OrderSent():
@@ -166,6 +176,7 @@ class Risk(CoreActor[RiskState]):
         elif state.comparison.agrees is None:
             text = "our book and lean's were not compared since lean connected: no entries until they are"
             reasons.append(Reason("reconciliation", text))
+        reasons += self._broker_column(state, now)
         if rules.leg_conflict and not (body.allow_netting and order.principal.startswith("operator")):
             reasons += _conflicts(state, order, body, position)
         reasons += self._sizes(state, order, body, reserved, risk_class)
@@ -178,6 +189,17 @@ class Risk(CoreActor[RiskState]):
             )  # fmt: skip
             reasons += book_reasons(found, equity, rules)
         return reasons
+
+    def _broker_column(self, state: RiskState, now: dt.datetime) -> list[Reason]:
+        """Entries need the broker's own book as it is after the last night's processing; LEAN reads it at its start."""
+        since = self._rules.broker_column_from
+        local = now.astimezone(_NEW_YORK)
+        read = None if state.broker_read_at is None else state.broker_read_at.astimezone(_NEW_YORK)
+        if not state.at_broker or (read is not None and read >= dt.datetime.combine(local, since, _NEW_YORK)):
+            return []
+        told = "never" if read is None else f"{read:%Y-%m-%d %H:%M}"
+        text = f"the broker's book was read {told}, entries need {since:%H:%M} New York today or later: start lean anew"
+        return [Reason("broker_column", text, told, f"{since:%H:%M}")]
 
     def _sizes(
         self, state: RiskState, order: Order, body: OrderBody, reserved: Decimal | None, risk_class: RiskClass

@@ -5,6 +5,7 @@ Made from settings; no loading here.
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Literal
 
@@ -50,6 +51,8 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     maximum_queue: int = 100
     outcome_seconds: float = 10.0
     reconcile_seconds: float = 5.0
+    broker_column_from: dt.time = dt.time(7, 45)
+    """New York: live at a real broker, entries need a book that LEAN read from it after this today."""
     account: AccountKind = "reg_t"
     limits: RiskLimits | None = RiskLimits()
     """None: neither buying power nor the limits of the whole book are judged."""
@@ -103,4 +106,5 @@ def desk_rules(settings: Settings) -> DeskRules:
         maximum_queue=settings.order_queue_api.max_queue_size,
         outcome_seconds=bridge.outcome.total_seconds(),
         reconcile_seconds=bridge.reconcile.total_seconds(),
+        broker_column_from=bridge.broker_column_from,
     )

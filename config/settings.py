@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
 import msgspec
@@ -107,7 +108,10 @@ class PerformanceAnalytics(Section, frozen=True):
 
 
 class Bridge(Section, frozen=True):
-    """The socket to LEAN, and what is thought when nothing comes over it."""
+    """The socket to LEAN, and what is thought when nothing comes over it.
+
+    `broker_column_from`: New York. Live at a real broker, entries need a book that LEAN read from it after this today.
+    """
 
     address: str
     secret_file: str
@@ -116,6 +120,7 @@ class Bridge(Section, frozen=True):
     silent: Annotated[Duration, _tighter("lower")]
     outcome: Annotated[Duration, _tighter("lower")]
     reconcile: Duration
+    broker_column_from: dt.time
 
 
 class Market(Section, frozen=True):

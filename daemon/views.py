@@ -10,6 +10,7 @@ import msgspec
 
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset, ResetStarted
+from actors.messages.comparison import Comparison, fold_comparison
 from actors.messages.lean import (
     AccountSeen,
     AccountView,
@@ -48,6 +49,7 @@ class Views:
         self.seq = 0
         self.orders = OrderTable()
         self.book = Book()
+        self.comparison = Comparison()
         self.level = 0
         self.reason = ""
         self.session: SessionOpened | None = None
@@ -83,6 +85,7 @@ class Views:
             fold(self.orders, recorded)
         if isinstance(fact, BOOK_FACTS):
             fold_book(self.book, recorded)
+        fold_comparison(self.comparison, self.book, recorded)
         match fact:
             case BreakerRaised(level=level, reason=reason, principal=principal) if level > self.level:
                 self.level, self.reason = level, reason

@@ -56,9 +56,10 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of truth. `line` says it in words. `now` is market time. `feed_age_seconds` is the age of the newest
-    quotes' feed in market time; `lag` the facts decided but not yet on disk; `waiting` the inputs that wait;
-    `deaf` the read models that failed to take a fact, so that what they show may be wrong."""
+    """The line of truth. `line` says it in words. `now` is market time. `agrees`: our book and LEAN's, None where they
+    were not compared since LEAN connected (entries wait). `feed_age_seconds` is the age of the newest quotes' feed in
+    market time; `lag` the facts decided but not yet on disk; `waiting` the inputs that wait; `deaf` the read models
+    that failed to take a fact, so that what they show may be wrong."""
 
     line: str
     truth: Mode
@@ -163,11 +164,11 @@ def status_shown(driver: Driver, views: Views, market: Shown | None, rules: Desk
     unknown = tuple(order.order_id for order in views.orders.live.values() if order.state == "unknown")
     failed = tuple(sorted(driver.core.failed()))
     mode = truth(views)
-    agrees = None if reconciled is None else reconciled.agree
+    agrees = views.comparison.agrees
     words = [
         mode if session is not None else "no session yet",
         views.level_name + (f": {views.reason}" if views.reason else ""),
-        {None: "books not compared", True: "books agree", False: "BOOKS DIFFER"}[agrees],
+        {None: "books not compared: entries wait", True: "books agree", False: "BOOKS DIFFER"}[agrees],
         "no quotes" if feed_age is None else f"feed {feed_age:.0f} s", f"{orders_today} orders today",
     ]  # fmt: skip
     if session is not None and not views.connected:

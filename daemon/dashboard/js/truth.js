@@ -59,7 +59,7 @@ class Truth extends Panel {
 
 function bookWords(status) {
   if (status.connected === false && status.session) return "LEAN is gone";
-  if (status.agrees === null || status.agrees === undefined) return "not compared yet";
+  if (status.agrees === null || status.agrees === undefined) return "not compared yet: entries wait";
   if (!status.agrees) return "DIFFER";
   return status.broker_age_seconds === null ? "LEAN = us" : `broker = LEAN = us, ${age(status.broker_age_seconds)} ago`;
 }
