@@ -99,7 +99,7 @@ class Market:
         since = self.floor.now - _TOLD_BACK
         return protocol.Hello(
             protocol.VERSION, session.name, mode, "paper", fresh, self.floor.now, session.account(),
-            session.open_orders(), tuple(session.asked.items()), session.last_event,
+            session.open_orders(), tuple(session.asked.items()), session.told.last,
             tuple(_told(each) for each in self.broker.executions if each.at >= since) if told else (),
             tuple(
                 protocol.BrokerPayment(each.id, each.at, each.amount, each.reason)
@@ -175,8 +175,8 @@ class Market:
         self.session.end_of_step()
         if self.session.quit is not None and not self._ended:
             return self._goodbye(self.session.quit)
-        if self.session.has_events:
-            frames.append(protocol.Events(self.session.take_events(), self.session.account_if_touched()))
+        if self.session.told.waits:
+            frames.append(protocol.Events(self.session.told.take(), self.session.account_if_touched()))
             return frames
         while not self._ended:
             instant = self._pending if self._pending is not None else next(self._instants)
@@ -190,7 +190,7 @@ class Market:
             if instant.kind == "midnight":
                 self._midnight(instant)
                 self._has_played()
-                if not self.session.has_events:
+                if not self.session.told.waits:
                     continue
                 frames.append(self._frame({}, instant))
                 return frames
@@ -205,8 +205,8 @@ class Market:
         """Stop here: what is still to be told, and goodbye."""
         self.session.end_of_step()
         frames: list[protocol.Frame] = []
-        if self.session.has_events:
-            frames.append(protocol.Events(self.session.take_events(), self.session.account_if_touched()))
+        if self.session.told.waits:
+            frames.append(protocol.Events(self.session.told.take(), self.session.account_if_touched()))
         frames += self._goodbye(reason)
         self._commit()
         return frames
@@ -217,7 +217,7 @@ class Market:
         for command in done.commands:
             self.session.run(command)
         self._commit()
-        events, account = self.session.take_events(), self.session.account_if_touched()
+        events, account = self.session.told.take(), self.session.account_if_touched()
         return protocol.Settle(self._step, self.floor.now, self._rounds, events, account)
 
     def _has_played(self) -> None:
@@ -237,7 +237,7 @@ class Market:
         quotes = self._quotes(changed)
         alive = tuple(symbol for symbol in self._feed.underlyings if symbol in instant.open)
         return protocol.Step(
-            self._step, self.floor.now, self._rounds, self._step == 1, self.session.take_events(),
+            self._step, self.floor.now, self._rounds, self._step == 1, self.session.told.take(),
             self.session.account_if_touched(), quotes, alive,
         )  # fmt: skip
 
@@ -304,12 +304,12 @@ class Market:
         self.broker.assign()
         for symbol in here:
             if _last_day(symbol) == self.floor.local_date(symbol, at) and symbol in self._numbers:
-                self.session.event(protocol.Delisted, symbol, True)
+                self.session.told.event(protocol.Delisted, symbol, True)
         expired = [symbol for symbol in here if self.floor.expired(symbol, at)]
         self.broker.expire(expired)
         for symbol in expired:
             if self._numbers.pop(symbol, None) is not None:
-                self.session.event(protocol.Delisted, symbol, False)
+                self.session.told.event(protocol.Delisted, symbol, False)
             self.broker.delist(symbol)
 
 

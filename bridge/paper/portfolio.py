@@ -24,6 +24,10 @@ class Portfolio:
         self.fees = Decimal(0)
         self.holdings: dict[str, HeldLot] = {}
 
+    def quantities(self) -> dict[str, int]:
+        """Signed quantities of what is held, by symbol."""
+        return {symbol: held.quantity for symbol, held in self.holdings.items()}
+
     def quantity(self, symbol: str) -> int:
         """Signed quantity held."""
         held = self.holdings.get(symbol)

@@ -1,57 +1,24 @@
-"""What LEAN would remember of a session: ids counted from 1, tickets, what it was asked, numbered events, its account.
+"""What LEAN would remember of a session: ids counted from 1, tickets, what it was asked, its account.
 
-Lost at a restart, and never asked what the broker knows behind its back. Runs commands; the broker decides.
+Lost at a restart, and never asked what the broker knows behind its back. Runs commands; the broker decides;
+`told` keeps the events.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-import msgspec
-
-from actors.options.contracts import Contract, SymbolError, is_option, multiplier_of, parse_symbol
+from actors.options.contracts import Contract, parse_symbol
 from actors.options.ticks import lean_round
 from bridge import protocol
+from bridge.paper import checks
 from bridge.paper.broker import Broker, MarginModel
-from bridge.paper.fills import market_price
 from bridge.paper.floor import Floor, decimal
 from bridge.paper.orders import BrokerLeg, BrokerOrder, Execution, broker_order
-
-
-class TicketLeg(msgspec.Struct):
-    """One leg's ticket: LEAN's order id, its own tag, events counted so far."""
-
-    lean_id: int
-    tag: str
-    events: int = 0
-
-
-class Ticket(msgspec.Struct):
-    """An order as LEAN holds it. `status` is set only where LEAN ended it before the broker saw it."""
-
-    kind: str
-    order: BrokerOrder
-    legs: list[TicketLeg]
-    status: str = ""
-    cancel_asked: bool = False
-
-    @property
-    def lean_ids(self) -> tuple[int, ...]:
-        """LEAN's ids, one a leg."""
-        return tuple(leg.lean_id for leg in self.legs)
-
-    @property
-    def shown(self) -> str:
-        """The status that LEAN shows."""
-        if self.status:
-            return self.status
-        if self.order.working and any(leg.filled for leg in self.order.legs):
-            return "partially_filled"
-        return self.order.status
+from bridge.paper.tickets import Ticket, TicketLeg
+from bridge.paper.told import Told
 
 
 class Session:
@@ -61,10 +28,10 @@ class Session:
         self.name = name
         self.broker = broker
         self.floor = floor
+        self.told = Told(name, broker, floor)
         self.portfolio = copy.deepcopy(broker.portfolio)
         self.tickets: dict[str, Ticket] = {}
         self.asked: dict[str, int] = {}
-        self.last_event = 0
         self.quit: str | None = None
         #: Whether the broker had a life before this session: then it is asked where the session knows nothing.
         self.restored = bool(broker.orders or broker.executions or broker.played)
@@ -75,9 +42,6 @@ class Session:
         self._accounts: dict[str, TicketLeg] = {}
         self._placing: Ticket | None = None
         self._waiting: list[tuple[str, Ticket]] = []
-        self._events: list[protocol.Event] = []
-        #: Who hears each event the moment it happens, as LEAN's handlers do.
-        self.on_event: Callable[[protocol.Event], None] | None = None
         self._touched = False
         self._last_id = 0
         broker.listener = self
@@ -86,17 +50,7 @@ class Session:
                 legs = [TicketLeg(self._next_id(), order.tag) for _ in order.legs] if order.working else []
                 self.tickets[order.order_id] = self._at_broker[order.broker_id] = Ticket("order", order, legs)
 
-    # --- what it tells ----------------------------------------------------------------------------------------
-
-    def take_events(self) -> tuple[protocol.Event, ...]:
-        """Events since the last call."""
-        events, self._events = tuple(self._events), []
-        return events
-
-    @property
-    def has_events(self) -> bool:
-        """Whether there are events to take."""
-        return bool(self._events)
+    # --- what it shows ----------------------------------------------------------------------------------------
 
     def account_if_touched(self) -> protocol.Account | None:
         """The account where it moved since the last call."""
@@ -109,13 +63,13 @@ class Session:
         """The account as LEAN believes it to be."""
         portfolio = self.portfolio
         value = portfolio.value({symbol: self.floor.price(symbol) for symbol in portfolio.holdings})
-        used = self._margin(self._quantities(), self.floor.price, self._natural)
+        used = self._margin(portfolio.quantities(), self.floor.price, self._natural)
         holdings = tuple(
             protocol.Holding(symbol, Decimal(held.quantity), held.average, decimal(self.floor.price(symbol)))
             for symbol, held in sorted(portfolio.holdings.items())
         )
         return protocol.Account(
-            portfolio.cash, Decimal(0), value, used, value - used, portfolio.fees, holdings, self.last_event
+            portfolio.cash, Decimal(0), value, used, value - used, portfolio.fees, holdings, self.told.last
         )
 
     def open_orders(self) -> tuple[protocol.OpenOrder, ...]:
@@ -124,21 +78,14 @@ class Session:
             protocol.OpenOrder(
                 order.order_id, tuple(protocol.Leg(leg.symbol, leg.ratio) for leg in order.legs), order.quantity,
                 tuple(leg.filled for leg in order.legs), order.type, order.limit_price, ticket.legs[0].tag,
-                ticket.lean_ids, self._broker_ids(order.broker_id),
+                ticket.lean_ids, self.told.broker_ids(order.broker_id),
             )
             for order in self.broker.working.values()
             if (ticket := self._at_broker.get(order.broker_id)) is not None
         )  # fmt: skip
 
-    def event(self, kind: Any, *fields: Any) -> None:
-        """Tell of something that is no order's."""
-        self.last_event += 1
-        self._keep(kind(self.last_event, self.floor.now, *fields))
-
-    def _keep(self, event: protocol.Event) -> None:
-        self._events.append(event)
-        if self.on_event is not None:
-            self.on_event(event)
+    def _natural(self, symbol: str) -> float:
+        return self.floor.natural(symbol, self.portfolio.quantity(symbol))
 
     def dead_man(self) -> int:
         """Nobody leads: working orders that add to what is held are cancelled at the end of this step. How many."""
@@ -161,7 +108,7 @@ class Session:
         waiting, self._waiting = self._waiting, []
         for what, ticket in waiting:
             if what == "update" and ticket.order.working:
-                self._tell(ticket, 0, "update_submitted")
+                self.told.tell(ticket, 0, "update_submitted")
                 self.broker.try_to_fill(ticket.order)
             if what == "cancel" and ticket.order.working:
                 self.broker.cancel(ticket.order)
@@ -176,9 +123,9 @@ class Session:
         self._at_broker[order.broker_id] = ticket
         for index in range(len(order.legs)):
             if order.working:
-                self._tell(ticket, index, "submitted")
+                self.told.tell(ticket, index, "submitted")
             else:
-                self._tell(ticket, index, "invalid", message=order.reason)
+                self.told.tell(ticket, index, "invalid", message=order.reason)
 
     def executed(self, executions: Sequence[Execution]) -> None:
         """Book all, then tell of all."""
@@ -188,10 +135,17 @@ class Session:
         for each in executions:
             ticket = self._at_broker.get(each.broker_id)
             if ticket is None:
-                self._tell_account(each)
+                self.told.tell_account(self._account_leg(each), each)
                 continue
             complete = not ticket.order.left(ticket.order.legs[each.leg])
-            self._tell(ticket, each.leg, "filled" if complete else "partially_filled", execution=each)
+            self.told.tell(ticket, each.leg, "filled" if complete else "partially_filled", execution=each)
+
+    def _account_leg(self, execution: Execution) -> TicketLeg:
+        """LEAN makes an order of its own for an execution that no ticket of this session asked for."""
+        leg = self._accounts.get(execution.order_id or execution.broker_id)
+        if leg is None:
+            leg = self._accounts[execution.broker_id] = TicketLeg(self._next_id(), execution.tag)
+        return leg
 
     def ended(self, order: BrokerOrder, message: str) -> None:
         """What had not filled is gone."""
@@ -199,60 +153,11 @@ class Session:
         if ticket is None:
             return
         for index in range(len(order.legs)):
-            self._tell(ticket, index, "canceled", message=message)
+            self.told.tell(ticket, index, "canceled", message=message)
 
     def margin_called(self, orders: Sequence[tuple[str, int]]) -> None:
         """LEAN announces orders of its own."""
-        self.event(protocol.MarginCalled, tuple(orders))
-
-    def _tell(
-        self, ticket: Ticket, index: int, status: Any, *, message: str = "", execution: Execution | None = None
-    ) -> None:
-        leg, order, symbol = ticket.legs[index], ticket.order, ticket.order.legs[index].symbol
-        leg.events += 1
-        self.last_event += 1
-        ours = ticket.kind == "order"
-        self._keep(
-            protocol.OrderEvent(
-                self.last_event, self.floor.now, ticket.kind, order.order_id if ours else "", index if ours else -1,  # type: ignore[arg-type]
-                symbol, status, Decimal(0) if execution is None else execution.price,
-                0 if execution is None else execution.quantity, order.wanted(order.legs[index]),
-                Decimal(0) if execution is None else execution.fee, self._execution_id(execution, leg), message,
-                leg.tag, leg.lean_id, leg.events, self._batch if execution is None else execution.batch,
-                self._broker_ids(order.broker_id), order.type, order.limit_price,
-            )
-        )  # fmt: skip
-
-    def _tell_account(self, execution: Execution) -> None:
-        """An execution that no ticket of this session asked for: LEAN makes an order of its own for it."""
-        leg = self._accounts.get(execution.order_id or execution.broker_id)
-        if leg is None:
-            leg = self._accounts[execution.broker_id] = TicketLeg(self._next_id(), execution.tag)
-        leg.events += 1
-        self.last_event += 1
-        self._keep(
-            protocol.OrderEvent(
-                self.last_event, self.floor.now, execution.kind,
-                execution.order_id if execution.kind == "exercise" else "", -1, execution.symbol, "filled",
-                execution.price, execution.quantity, execution.closes or execution.quantity, execution.fee,
-                self._execution_id(execution, leg), execution.message, leg.tag, leg.lean_id, leg.events,
-                execution.batch, self._broker_ids(execution.broker_id),
-                "exercise" if execution.contract else "market", None, execution.in_the_money, execution.settlement,
-            )
-        )  # fmt: skip
-
-    @property
-    def _batch(self) -> int:
-        return self.broker.last_batch
-
-    def _execution_id(self, execution: Execution | None, leg: TicketLeg) -> str:
-        """The broker's own id, else one of the session's."""
-        if execution is None:
-            return ""
-        return execution.id or f"{self.name}:{leg.lean_id}:{leg.events}"
-
-    def _broker_ids(self, broker_id: str) -> tuple[str, ...]:
-        return (broker_id,) if self.broker.durable and broker_id else ()
+        self.told.event(protocol.MarginCalled, tuple(orders))
 
     # --- what it is asked -------------------------------------------------------------------------------------
 
@@ -275,7 +180,7 @@ class Session:
                 payment_id = self.broker.pay(command.amount, command.reason, command.transfer_id)
                 self.portfolio.cash += command.amount
                 self._touched = True
-                self.event(protocol.CashMoved, command.amount, command.reason, payment_id)
+                self.told.event(protocol.CashMoved, command.amount, command.reason, payment_id)
             case protocol.Subscribe() | protocol.Plot():
                 pass  # what this market plays was settled when it was made, and it draws nothing
             case protocol.Quit(reason=reason):
@@ -289,119 +194,42 @@ class Session:
         known = self.tickets.get(frame.order_id)
         if known is not None and known.shown != "invalid":
             text = f"order {frame.order_id} is {known.shown} here: another attempt would make it twice"
-            self._returned(frame, False, "denied", (), text, denied=True)
+            self.told.returned(frame, False, "denied", (), text, denied=True)
             return
         if self._attempted(frame, frame.order_id):
             return
         if frame.quantity <= 0:
             text = "Error: OrderQuantityZero - Unable to submit order with id -10 that has zero quantity."
-            self._returned(frame, False, "invalid", (-10,) * len(frame.legs), text)
+            self.told.returned(frame, False, "invalid", (-10,) * len(frame.legs), text)
             return
-        raised = self._raises(frame)
+        raised = checks.raises(frame, self.floor)
         if raised is not None:
-            self._returned(frame, False, "raised", (), raised[1], raised=raised[0])
+            self.told.returned(frame, False, "raised", (), raised[1], raised=raised[0])
             return
-        refused = self._refuses(frame)
+        refused = checks.refuses(frame, self.floor)
         if refused is not None:
-            self._returned(frame, False, "invalid", (-10,) * len(frame.legs), refused)
+            self.told.returned(frame, False, "invalid", (-10,) * len(frame.legs), refused)
             return
-        order = broker_order(_rounded(frame), self.floor.now)
+        order = broker_order(checks.rounded(frame), self.floor.now)
         ticket = Ticket("order", order, [TicketLeg(self._next_id(), frame.tag) for _ in order.legs])
         self.tickets[order.order_id] = ticket
         if len({leg.symbol for leg in order.legs}) < len(order.legs):
             # LEAN's margin models throw on it: the order stays new for ever.
             ticket.status = "limbo"
-            self._tell(ticket, len(order.legs) - 1, "new", message="Error executing margin models")
-            self._returned(frame, True, "new", ticket.lean_ids, "")
+            self.told.tell(ticket, len(order.legs) - 1, "new", message="Error executing margin models")
+            self.told.returned(frame, True, "new", ticket.lean_ids, "")
             return
-        short = self._insufficient(ticket)
+        short = checks.insufficient(ticket, self.portfolio, self.floor, self._margin, self._initial)
         if short is not None:
             ticket.status = "invalid"
             for index in range(len(order.legs)):
-                self._tell(ticket, index, "invalid", message=short)
-            self._returned(frame, False, "invalid", ticket.lean_ids, f"Error: InsufficientBuyingPower - {short}")
+                self.told.tell(ticket, index, "invalid", message=short)
+            self.told.returned(frame, False, "invalid", ticket.lean_ids, f"Error: InsufficientBuyingPower - {short}")
             return
         self._placing = ticket
         self.broker.place(order)
         self._placing = None
-        self._returned(frame, order.status != "invalid", ticket.shown, ticket.lean_ids, order.reason)
-
-    def _raises(self, frame: protocol.PlaceOrder) -> tuple[str, str] | None:
-        """What makes LEAN throw: its exception and words."""
-        if frame.combo and frame.type == "limit" and frame.leg_limits is None and frame.limit_price == 0:
-            return "ArgumentException", "ComboLimitOrder requires a limit price"
-        if len(frame.legs) > 1 and math.gcd(*(leg.ratio for leg in frame.legs)) > 1:
-            return (
-                "ArgumentException",
-                "The global combo quantity should be used to increase or reduce the size of the order",
-            )
-        for leg in frame.legs:
-            try:
-                parsed = parse_symbol(leg.symbol)
-            except SymbolError as error:
-                return "ArgumentException", str(error)
-            if isinstance(parsed, Contract) and parsed.expiry < self.floor.local_date(leg.symbol, self.floor.now):
-                return (
-                    "InvalidOperationException",
-                    f"The symbol {leg.symbol} is not found in the algorithm's securities collection and cannot be "
-                    "re-added due to it being delisted or no longer tradable.",
-                )
-        return None
-
-    def _refuses(self, frame: protocol.PlaceOrder) -> str | None:
-        """What makes LEAN return a ticket without an order."""
-        for leg in frame.legs:
-            if not self.floor.price(leg.symbol):
-                return (
-                    f"Error: SecurityPriceZero - {leg.symbol}: The security does not have an accurate price as it has "
-                    "not yet received a bar of data."
-                )
-        return None
-
-    def _quantities(self) -> dict[str, int]:
-        return {symbol: held.quantity for symbol, held in self.portfolio.holdings.items()}
-
-    def _natural(self, symbol: str) -> float:
-        return self.floor.natural(symbol, self.portfolio.quantity(symbol))
-
-    def _insufficient(self, ticket: Ticket) -> str | None:
-        """LEAN's words where buying power does not suffice: free margin against the change of initial margin and
-        the cost."""
-        order = ticket.order
-        before, after = self._quantities(), self._quantities()
-        reduces, cost = True, Decimal(0)
-        for leg in order.legs:
-            held, wanted = after.get(leg.symbol, 0), order.wanted(leg)
-            if held * wanted >= 0 or abs(wanted) > abs(held):
-                reduces = False
-            after[leg.symbol] = held + wanted
-            if is_option(leg.symbol):
-                cost += wanted * decimal(self._cost_price(order, leg)) * multiplier_of(leg.symbol)
-        if reduces:
-            return None
-        needed = self._initial(
-            {symbol: quantity for symbol, quantity in after.items() if quantity}, self.floor.price, self._natural
-        ) - self._initial(before, self.floor.price, self._natural)
-        used = self._margin(before, self.floor.price, self._natural)
-        free = self.portfolio.value({symbol: self.floor.price(symbol) for symbol in before}) - used
-        # What long options cost leaves the account; what short ones bring is not yet there.
-        needed = max(Decimal(0), needed) + max(Decimal(0), cost)
-        if not order.combo and order.limit_price is not None and order.limit_price * order.legs[0].ratio < 0:
-            needed = free + 1
-        if needed <= free:
-            return None
-        ids = ",".join(map(str, ticket.lean_ids))
-        return (
-            f"Order Error: ids: [{ids}], Insufficient buying power to complete orders (Value:[{cost}]), Reason: "
-            f"Id: {ticket.legs[0].lean_id}, Initial Margin: {needed}, Free Margin: {free}."
-        )
-
-    def _cost_price(self, order: BrokerOrder, leg: BrokerLeg) -> float:
-        prices = self.floor.prices[leg.symbol]
-        price = market_price(prices, leg.ratio) or prices.price
-        if not order.combo and order.limit_price is not None and order.limit_price * leg.ratio > 0:
-            return float(abs(order.limit_price))
-        return price
+        self.told.returned(frame, order.status != "invalid", ticket.shown, ticket.lean_ids, order.reason)
 
     def _amend(self, frame: protocol.AmendOrder) -> None:
         ticket = self._working_ticket(frame)
@@ -409,7 +237,7 @@ class Session:
             return
         order, leg = ticket.order, ticket.legs[0]
         if frame.generation <= self._amended.get(frame.order_id, 0):
-            self._returned(frame, True, "update_submitted", (leg.lean_id,), "this amend was taken before")
+            self.told.returned(frame, True, "update_submitted", (leg.lean_id,), "this amend was taken before")
             return
         if not order.working or ticket.cancel_asked:
             self._is_over(frame, ticket)
@@ -427,15 +255,15 @@ class Session:
             order.stop_price if frame.stop_price is None else lean_round(symbol, frame.stop_price), leg_limits,
         )  # fmt: skip
         if refusal:
-            self._returned(frame, False, ticket.shown, (leg.lean_id,), refusal)
+            self.told.returned(frame, False, ticket.shown, (leg.lean_id,), refusal)
             return
         if frame.tag is not None:
             leg.tag = frame.tag
         if order.working:
             self._waiting.append(("update", ticket))
         else:  # amended to what had filled
-            self._tell(ticket, 0, "update_submitted")
-        self._returned(frame, True, "update_submitted", (leg.lean_id,), "")
+            self.told.tell(ticket, 0, "update_submitted")
+        self.told.returned(frame, True, "update_submitted", (leg.lean_id,), "")
 
     def _cancel(self, frame: protocol.CancelOrder) -> None:
         ticket = self._working_ticket(frame)
@@ -444,7 +272,7 @@ class Session:
         leg = ticket.legs[0]
         if ticket.cancel_asked:
             text = f"Error: RequestCanceled - Order {leg.lean_id} has already received a cancellation request."
-            self._returned(frame, False, ticket.shown, (leg.lean_id,), text)
+            self.told.returned(frame, False, ticket.shown, (leg.lean_id,), text)
             return
         if not ticket.order.working:
             self._is_over(frame, ticket)
@@ -452,18 +280,18 @@ class Session:
         ticket.cancel_asked = True
         if frame.tag:
             leg.tag = frame.tag
-        self._tell(ticket, 0, "cancel_pending")
+        self.told.tell(ticket, 0, "cancel_pending")
         self._waiting.append(("cancel", ticket))
-        self._returned(frame, True, "cancel_pending", (leg.lean_id,), "")
+        self.told.returned(frame, True, "cancel_pending", (leg.lean_id,), "")
 
     def _working_ticket(self, frame: protocol.AmendOrder | protocol.CancelOrder) -> Ticket | None:
         ticket = self.tickets.get(frame.order_id)
         if ticket is None:
             text = "Error: UnableToFindOrder - no such order"
-            self._returned(frame, False, "invalid", (), text, known=False)
+            self.told.returned(frame, False, "invalid", (), text, known=False)
         elif not ticket.legs:
             text = f"Error: UnableToFindOrder - the order was {ticket.shown} before this session"
-            self._returned(frame, False, ticket.shown, (), text)
+            self.told.returned(frame, False, ticket.shown, (), text)
             return None
         return ticket
 
@@ -473,13 +301,13 @@ class Session:
             f"Error: InvalidOrderStatus - Unable to update order with id {lean_id} because it already has "
             f"{ticket.shown.capitalize()} status."
         )
-        self._returned(frame, False, ticket.shown, (lean_id,), text)
+        self.told.returned(frame, False, ticket.shown, (lean_id,), text)
 
     def _attempted(self, frame: protocol.PlaceOrder | protocol.Exercise, id: str) -> bool:
         """Note an attempt before anything is done; one not above the highest seen for its id is denied, for good."""
         seen = self.asked.get(id, 0)
         if frame.attempt <= seen:
-            self._returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
+            self.told.returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
             return True
         self.asked[id] = frame.attempt
         return False
@@ -490,14 +318,14 @@ class Session:
         contract = parse_symbol(frame.symbol)
         if frame.quantity <= 0 or not isinstance(contract, Contract):
             text = f"Error: cannot exercise {frame.quantity} of '{frame.symbol}'"
-            self._returned(frame, False, "invalid", (-10,), text)
+            self.told.returned(frame, False, "invalid", (-10,), text)
             return
         if frame.quantity > self.portfolio.quantity(frame.symbol):
             text = (
                 f"Error: UnsupportedRequestType - Cannot exercise more contracts of '{frame.symbol}' than is currently "
                 "available in the portfolio. "
             )
-            self._returned(frame, False, "invalid", (-10,), text)
+            self.told.returned(frame, False, "invalid", (-10,), text)
             return
         order = BrokerOrder(
             "", frame.exercise_id, [BrokerLeg(frame.symbol, -1)], frame.quantity, "market", None, None, None, False,
@@ -505,28 +333,16 @@ class Session:
         )  # fmt: skip
         ticket = Ticket("exercise", order, [TicketLeg(self._next_id(), frame.tag)])
         self.tickets[frame.exercise_id] = ticket
-        self._tell_exercise(ticket)
+        self.told.tell_exercise(ticket)
         self._accounts[frame.exercise_id] = ticket.legs[0]
         self.broker.exercise(contract, frame.quantity, frame.exercise_id, frame.tag)
-        self._returned(frame, True, "filled", ticket.lean_ids, "")
-
-    def _tell_exercise(self, ticket: Ticket) -> None:
-        leg, order = ticket.legs[0], ticket.order
-        leg.events += 1
-        self.last_event += 1
-        self._keep(
-            protocol.OrderEvent(
-                self.last_event, self.floor.now, "exercise", order.order_id, -1, order.legs[0].symbol, "submitted",
-                Decimal(0), 0, order.wanted(order.legs[0]), Decimal(0), "", "", leg.tag, leg.lean_id, leg.events,
-                self._batch, (), "exercise",
-            )
-        )  # fmt: skip
+        self.told.returned(frame, True, "filled", ticket.lean_ids, "")
 
     def _query(self, frame: protocol.QueryOrder) -> None:
         ticket = self.tickets.get(frame.order_id)
         if ticket is not None:
             status = "new" if ticket.shown == "limbo" else ticket.shown
-            self._returned(frame, True, status, ticket.lean_ids, "")
+            self.told.returned(frame, True, status, ticket.lean_ids, "")
             return
         seen = self.asked.get(frame.order_id, 0)
         untried = frame.attempt > seen
@@ -534,32 +350,6 @@ class Session:
             self.asked[frame.order_id] = frame.attempt
         if self.restored:
             # The broker keeps our ids for ever: what it does not have never came to it, and now never will.
-            self._returned(frame, True, "absent", (), "the broker does not have it", known=False)
+            self.told.returned(frame, True, "absent", (), "the broker does not have it", known=False)
             return
-        self._returned(frame, False, "", (), "not known here", denied=untried, known=False)
-
-    def _returned(
-        self, frame: Any, ok: bool, status: str, ids: tuple[int, ...], message: str, *, raised: str = "",
-        denied: bool = False, known: bool = True,
-    ) -> None:  # fmt: skip
-        calls = {
-            protocol.PlaceOrder: "place", protocol.AmendOrder: "amend", protocol.CancelOrder: "cancel",
-            protocol.Exercise: "exercise", protocol.QueryOrder: "query",
-        }  # fmt: skip
-        order_id = frame.exercise_id if isinstance(frame, protocol.Exercise) else frame.order_id
-        self.event(
-            protocol.CallReturned, calls[type(frame)], order_id, getattr(frame, "attempt", 0), ok, status, ids,
-            message, raised, denied, known,
-        )  # fmt: skip
-
-
-def _rounded(frame: protocol.PlaceOrder) -> protocol.PlaceOrder:
-    symbol = frame.legs[0].symbol
-    return msgspec.structs.replace(
-        frame,
-        limit_price=None if frame.limit_price is None else lean_round(symbol, frame.limit_price),
-        stop_price=None if frame.stop_price is None else lean_round(symbol, frame.stop_price),
-        leg_limits=None
-        if frame.leg_limits is None
-        else tuple(lean_round(leg.symbol, price) for price, leg in zip(frame.leg_limits, frame.legs, strict=True)),
-    )
+        self.told.returned(frame, False, "", (), "not known here", denied=untried, known=False)

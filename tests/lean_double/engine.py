@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from actors.options.contracts import is_option
 from bridge import protocol
 from bridge.paper import Market
-from bridge.paper.session import Ticket
+from bridge.paper.tickets import Ticket
 from tests.lean_double.names import (
     EXCEPTIONS,
     ArgumentException,
@@ -108,7 +108,7 @@ class Engine:
             underlyings=tuple(wanted.underlyings), chains=tuple(wanted.chains.values()), symbols=tuple(wanted.symbols),
             first=wanted.first, last=wanted.last, cash=wanted.cash,
         )  # fmt: skip
-        self._market.session.on_event = self._happened
+        self._market.session.told.on_event = self._happened
         self._market.hello()
         self._now = self._market.floor.now.replace(tzinfo=None)
         return algorithm

@@ -68,7 +68,7 @@ async def test_the_demo_day_leaves_the_journal_of_the_replay(tmp_path: Path) -> 
         )
     )  # fmt: skip
     assert verify(tmp_path / "journal").problem is None
-    print(f"{len(report.fills)} fills, {engine.market.session.last_event} events, hash {report.journal_hash}")
+    print(f"{len(report.fills)} fills, {engine.market.session.told.last} events, hash {report.journal_hash}")
     assert file_hash(tmp_path / "journal") == report.journal_hash
     assert len(report.fills) == 10
 
@@ -87,6 +87,6 @@ async def test_a_recorded_run_leaves_the_journal_of_its_replay(tmp_path: Path, n
             cash=trace.cash,
         )
     )  # fmt: skip
-    print(f"{len(report.fills)} fills, {engine.market.session.last_event} events, hash {report.journal_hash}")
+    print(f"{len(report.fills)} fills, {engine.market.session.told.last} events, hash {report.journal_hash}")
     assert verify(tmp_path / "journal").problem is None
     assert file_hash(tmp_path / "journal") == report.journal_hash

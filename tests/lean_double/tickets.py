@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.paper.session import Ticket
+from bridge.paper.tickets import Ticket
 from tests.lean_double.names import (
     GroupOrderManager,
     OrderResponse,
