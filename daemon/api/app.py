@@ -72,7 +72,7 @@ def make_app(
     app: App = Starlette(
         routes=[
             *StaticFiles().routes(), *routes(declared), *_described(declared),
-            WebSocketRoute("/api/v1/feed", feed.serve),
+            *([WebSocketRoute("/api/v1/feed", feed.serve)] if settings.feed else []),
         ],
         exception_handlers={HTTPException: _http_problem, 500: _fault},
     )  # fmt: skip

@@ -208,7 +208,7 @@ def _api_settings(settings: Settings) -> ApiSettings:
     api = settings.order_queue_api
     return ApiSettings(
         origins=frozenset(api.cors_origins), hosts=frozenset(name.lower() for name in api.hosts),
-        requests_per_second=api.requests_per_second, burst=api.burst,
+        requests_per_second=api.requests_per_second, burst=api.burst, feed=api.enable_websocket,
     )  # fmt: skip
 
 

@@ -193,3 +193,23 @@ async def test_what_did_not_change_is_not_sent_again() -> None:
         assert (stale.status_code, stale.json()["code"]) == (412, "changed")
         matched = await served.ask("DELETE", "/api/v1/orders/o", headers={"if-match": order.headers["etag"]})
         assert (matched.status_code, matched.json()["state"]) == (200, "canceled")
+
+
+@pytest.mark.parametrize("feed", [True, False])
+async def test_without_the_feed_nobody_is_let_into_it_and_the_rest_is_served(feed: bool) -> None:
+    async with house(feed=feed) as served:
+        told: list[str] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"} if not told else {"type": "websocket.disconnect", "code": 1001}
+
+        async def send(message: Any) -> None:
+            told.append(message["type"])
+
+        scope = {
+            "type": "websocket", "path": "/api/v1/feed", "query_string": b"", "scheme": "ws", "subprotocols": [],
+            "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {TOKENS['viewer']}".encode())],
+        }  # fmt: skip
+        await served.app(scope, receive, send)
+        assert told[0] == ("websocket.accept" if feed else "websocket.close")
+        assert (await served.ask("GET", "/api/v1/status", "viewer")).status_code == 200
