@@ -6,58 +6,22 @@ Nothing is confirmed that is not on disk; after a failed write or sync nothing m
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import errno
-import fcntl
 import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from actors.runtime import (
-    GENESIS,
-    Batch,
-    CommandRow,
-    Head,
-    JournalConflict,
-    JournalCorrupt,
-    JournalError,
-    JournalFull,
-    JournalLocked,
-    JournalReadOnly,
-    Row,
-    check_time,
-    link,
-)
+from actors.runtime import Batch, CommandRow, Head, JournalConflict, JournalError, Row, check_time, link
+from daemon.journal._errors import ending, named
+from daemon.journal._file import ballast_of, connect, fill_ballast, lock, open_head
+from daemon.journal._rows import COLUMNS, PULSE, columns_of, insert, row_of
 
-FORMAT = 1
 #: Batches that one sync may cover.
 MOST_BATCHES = 512
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SCHEMA = """
-create table if not exists meta (key text primary key, value integer not null) strict;
-create table if not exists fact (
-    seq integer primary key, stream text not null, version integer not null, subject text not null, at integer not null,
-    kind text not null, schema integer not null, cause integer not null, host integer not null, body blob not null,
-    chain blob not null, unique (stream, version)
-) strict;
-create table if not exists command (
-    id text primary key, digest blob not null, principal text not null, first integer not null, last integer not null,
-    position integer not null unique
-) strict;
-"""
-#: SQLite takes 32,766 values a statement; a fact has 11.
-_ROWS_A_STATEMENT = 500
-_COLUMNS = "seq, stream, version, at, kind, schema, cause, body, host, chain"
-
-
-_PULSE = "insert into meta values ('pulse', 1) on conflict (key) do update set value = value + 1"
 
 
 class SqliteJournal:
@@ -82,29 +46,29 @@ class SqliteJournal:
         self._failure: JournalError | None = None
         self._closed = False
         self._batches = self._durable_batches = 0
-        self._lock = _lock(path)
+        self._lock = lock(path)
         opened: list[sqlite3.Connection] = []
         try:
-            self._write = _connect(path)
+            self._write = connect(path)
             opened.append(self._write)
-            self._head, self._durable = _open(self._write, path)
+            self._head, self._durable = open_head(self._write, path)
             self._versions: dict[str, int] = dict(
                 self._write.execute("select stream, max(version) from fact group by stream").fetchall()
             )
             self._ids = {row[0] for row in self._write.execute("select id from command").fetchall()}
             self._positions = len(self._ids)
-            self._read = _connect(path, read_only=True)
+            self._read = connect(path, read_only=True)
             opened.append(self._read)
             self._reading = threading.Lock()
             if ballast:
-                _fill_ballast(_ballast(path), ballast)
+                fill_ballast(ballast_of(path), ballast)
         except (sqlite3.Error, OSError, JournalError) as error:
             for connection in opened:
                 connection.close()
             self._unlock()
             if isinstance(error, JournalError):
                 raise
-            raise _ending(error, path) from error
+            raise ending(error, path) from error
         self._waiting: queue.SimpleQueue[list[tuple[Batch, list[bytes]]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if live:
@@ -176,7 +140,7 @@ class SqliteJournal:
         while after < last and (limit is None or limit > 0):
             count = 4096 if limit is None else min(limit, 4096)
             rows = self._query(
-                f"select {_COLUMNS} from fact where seq > ? and seq <= ? order by seq limit ?",
+                f"select {COLUMNS} from fact where seq > ? and seq <= ? order by seq limit ?",
                 (after, last, count),
             )
             if not rows:
@@ -188,7 +152,7 @@ class SqliteJournal:
     def read_stream(self, stream: str, after: int = 0) -> Iterator[Row]:
         """Durable rows of one stream with version > after, in order."""
         rows = self._query(
-            f"select {_COLUMNS} from fact where stream = ? and version > ? and seq <= ? order by version",
+            f"select {COLUMNS} from fact where stream = ? and version > ? and seq <= ? order by version",
             (stream, after, self._durable),
         )
         yield from (row_of(columns) for columns in rows)
@@ -219,7 +183,7 @@ class SqliteJournal:
 
     def release_ballast(self) -> bool:
         """Give up the ballast file, so that a full disk takes a little more. False where there is none left."""
-        ballast = _ballast(self.path)
+        ballast = ballast_of(self.path)
         if not ballast.exists():
             return False
         ballast.unlink()
@@ -268,7 +232,7 @@ class SqliteJournal:
         facts: list[tuple[Any, ...]] = []
         commands: list[tuple[Any, ...]] = []
         for batch, chains in taken:
-            facts += [_columns(row, chain) for row, chain in zip(batch.rows, chains, strict=True)]
+            facts += [columns_of(row, chain) for row, chain in zip(batch.rows, chains, strict=True)]
             command = batch.command
             if command is not None:
                 self._positions += 1
@@ -278,11 +242,10 @@ class SqliteJournal:
         last = facts[-1][0] if facts else self._durable
         try:
             self._write.execute("begin immediate")
-            _insert(self._write, "fact", facts)
-            _insert(self._write, "command", commands)
+            insert(self._write, "fact", facts)
+            insert(self._write, "command", commands)
             if not facts and not commands:
-                # Without a change SQLite would not touch the disk.
-                self._write.execute(_PULSE)
+                self._write.execute(PULSE)
             if self._before_sync is not None:
                 self._before_sync()
             self._write.execute("commit")
@@ -300,7 +263,7 @@ class SqliteJournal:
 
     def _end(self, error: Exception) -> None:
         """Nothing more is taken; whoever waits for durability is told why it never comes."""
-        self._failure = _ending(error, self.path)
+        self._failure = ending(error, self.path)
         if self.on_failure is not None:
             with contextlib.suppress(Exception):  # the listener's own trouble must not hide what ended the journal
                 self.on_failure(self._failure)
@@ -312,7 +275,7 @@ class SqliteJournal:
             with self._reading:
                 return self._read.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise _named(error, self.path) from error
+            raise named(error, self.path) from error
 
     def _unlock(self) -> None:
         os.close(self._lock)
@@ -323,134 +286,3 @@ def open_new(path: Path) -> SqliteJournal:
     if path.exists():
         raise FileExistsError(f"{path} exists already; a replay writes a new journal")
     return SqliteJournal(path, live=False)
-
-
-def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
-    )
-    if not read_only:
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = full")
-        connection.executescript(_SCHEMA)
-    return connection
-
-
-def _open(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
-    """Head and durable sequence; the last row's chain is checked, the rest is `verify`'s."""
-    known = connection.execute("select value from meta where key = 'format'").fetchone()
-    if known is None:
-        connection.execute("insert into meta values ('format', ?)", (FORMAT,))
-    elif known[0] != FORMAT:
-        raise JournalError(f"{path} has format {known[0]}, this program reads {FORMAT}")
-    rows = connection.execute(f"select {_COLUMNS} from fact order by seq desc limit 2").fetchall()
-    if not rows:
-        return Head(0, GENESIS), 0
-    before = rows[1][-1] if len(rows) > 1 else GENESIS
-    try:
-        good = link(before, row_of(rows[0])) == rows[0][-1]
-    except (ValueError, OverflowError, TypeError):
-        good = False
-    if not good:
-        raise JournalCorrupt(f"{path}: row {rows[0][0]} is not what was written; good up to {rows[0][0] - 1}")
-    return Head(rows[0][0], rows[0][-1]), rows[0][0]
-
-
-def _lock(path: Path) -> int:
-    name = path.with_name(path.name + ".lock")
-    try:
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _named_os(error, path) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(handle)
-        raise JournalLocked(f"{path} is used by process {holder}") from error
-    try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-    except OSError:
-        pass  # the number is only for the other's message; the lock holds without it
-    return handle
-
-
-def _columns(row: Row, chain: bytes) -> tuple[Any, ...]:
-    return (
-        row.seq, row.stream, row.version, row.subject, _micros(row.at), row.kind, row.schema, row.cause, int(row.host),
-        row.body, chain,
-    )  # fmt: skip
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
-    """Many rows a statement: each gives the interpreter's lock away, and a busy core is slow to give it back."""
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        chunk = rows[start : start + _ROWS_A_STATEMENT]
-        connection.execute(_statement(table, len(chunk[0]), len(chunk)), [value for row in chunk for value in row])
-
-
-@lru_cache(maxsize=1024)
-def _statement(table: str, columns: int, rows: int) -> str:
-    one = f"({', '.join('?' * columns)})"
-    return f"insert into {table} values {', '.join([one] * rows)}"
-
-
-def row_of(columns: tuple[Any, ...]) -> Row:
-    """A row from the columns of a select, chain last."""
-    seq, stream, version, at, kind, schema, cause, body, host, _ = columns
-    return Row(seq, stream, version, _EPOCH + dt.timedelta(microseconds=at), kind, schema, cause, body, bool(host))
-
-
-def _micros(at: dt.datetime) -> int:
-    return (at - _EPOCH) // dt.timedelta(microseconds=1)
-
-
-def _ballast(path: Path) -> Path:
-    return path.with_name(path.name + ".ballast")
-
-
-def _fill_ballast(path: Path, size: int) -> None:
-    if path.exists() and path.stat().st_size == size:
-        return
-    try:
-        with path.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _named(error: sqlite3.Error, path: Path) -> JournalError:
-    """SQLite's error as the situation that it is."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return JournalFull(f"{path}: the disk is full; the last batch is not on it")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return JournalReadOnly(f"{path} can't be written: {error}")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return JournalCorrupt(f"{path} is damaged: {error}; run 'callboard journal verify'")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalLocked(f"{path} is locked by another program: {error}")
-    return JournalError(f"{path}: {error}")
-
-
-def _ending(error: Exception, path: Path) -> JournalError:
-    """What ended the journal, as the situation that it is, with its cause."""
-    if isinstance(error, sqlite3.Error):
-        failure = _named(error, path)
-    elif isinstance(error, OSError):
-        failure = _named_os(error, path)
-    else:
-        failure = JournalError(f"{path}: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
-
-
-def _named_os(error: OSError, path: Path) -> JournalError:
-    if error.errno == errno.ENOSPC:
-        return JournalFull(f"{path}: the disk is full; the last batch is not on it")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return JournalReadOnly(f"{path} can't be written: {error.strerror}")
-    return JournalError(f"{path}: {error}")

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from actors.runtime import GENESIS, Fact, JournalError, Row, link
+from daemon.journal._rows import row_of
 from daemon.journal.hash import journal_hash
-from daemon.journal.sqlite import row_of
 
 _COLUMNS = "seq, stream, version, at, kind, schema, cause, body, host, chain"
 
