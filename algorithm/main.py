@@ -179,7 +179,11 @@ class Callboard(QCAlgorithm):
     @guarded
     def on_dividends(self, dividends: Any) -> None:
         for each in dividends.values():
-            self._end.event(protocol.DividendPaid, each.symbol.value, exact(each.distribution))
+            symbol, amount = each.symbol.value, exact(each.distribution)
+            # A backtest books it now, on shares held; live, LEAN leaves the account to the brokerage.
+            held = 0 if self.live_mode else round(self.portfolio[each.symbol].quantity)
+            paid = (held, held * amount, protocol.dividend_id(symbol, self._calls.now())) if held else ()
+            self._end.event(protocol.DividendPaid, symbol, amount, *paid)
 
     @guarded
     def on_splits(self, splits: Any) -> None:

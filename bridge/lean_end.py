@@ -99,7 +99,7 @@ class LeanEnd:
     def event(self, kind: type[Any], *fields: Any) -> None:
         """Number and keep an event that is no order's: everything after `n` and `at`."""
         with self._lock:
-            self._touched |= kind is protocol.CashMoved
+            self._touched |= kind in (protocol.CashMoved, protocol.DividendPaid)
             self._keep(kind(self.log.last + 1, self._lean.now(), *fields))
 
     def _keep(self, event: protocol.Event) -> None:

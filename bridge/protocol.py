@@ -90,12 +90,16 @@ class BrokerExecution(msgspec.Struct, frozen=True, array_like=True):
 
 
 class BrokerPayment(msgspec.Struct, frozen=True, array_like=True):
-    """Cash that came in (+) or went out (-) without a trade, as the broker tells of it when a session begins."""
+    """Cash that came in (+) or went out (-) without a trade, as the broker tells of it when a session begins; of a
+    dividend also whose, dollars a share and the signed shares that were held."""
 
     payment_id: str
     at: dt.datetime
     amount: Decimal
     reason: str
+    symbol: str = ""
+    per_share: Decimal = Decimal(0)
+    quantity: int = 0
 
 
 # --- events: what LEAN reports, each numbered n within its session -----------------------------------------
@@ -192,12 +196,19 @@ class Delisted(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class DividendPaid(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A dividend of `amount` dollars a share on its ex-date."""
+    """A dividend of `amount` dollars a share on its ex-date.
+
+    Where it moved the account's cash: the signed shares held, the cash (negative: short shares pay), and the payment's
+    id, which is the same for whoever tells of it. Without an id no cash moved.
+    """
 
     n: int
     at: dt.datetime
     symbol: str
     amount: Decimal
+    quantity: int = 0
+    cash: Decimal = Decimal(0)
+    payment_id: str = ""
 
 
 class Split(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -218,6 +229,11 @@ class Notice(msgspec.Struct, frozen=True, array_like=True, tag=True):
     severity: Literal["information", "warning", "error", "disconnect", "reconnect", "action_required"]
     code: str
     text: str
+
+
+def dividend_id(symbol: str, at: dt.datetime) -> str:
+    """The payment id of a symbol's dividend: its ex-date begins at `at` (aware UTC, New York's midnight)."""
+    return f"dividend {symbol} {at:%Y-%m-%d}"
 
 
 Event = OrderEvent | CallReturned | CashMoved | MarginCalled | Delisted | DividendPaid | Split | Notice

@@ -62,7 +62,12 @@ def hello(frame: protocol.Hello) -> lean.LeanConnected:
             )
             for seen in frame.executions
         ),
-        tuple(lean.PaymentSeen(paid.payment_id, exact(paid.amount), paid.reason) for paid in frame.payments),
+        tuple(
+            lean.PaymentSeen(
+                paid.payment_id, exact(paid.amount), paid.reason, paid.symbol, exact(paid.per_share), paid.quantity
+            )
+            for paid in frame.payments
+        ),
     )  # fmt: skip
 
 
@@ -88,6 +93,10 @@ def event(frame: protocol.Event) -> Any:
         case protocol.Delisted():
             what = "delisting announced" if frame.warning else "delisted"
             return lean.LeanNotice(frame.n, what, frame.symbol, "")
+        case protocol.DividendPaid() if frame.payment_id:
+            return lean.LeanDividend(
+                frame.n, frame.symbol, exact(frame.amount), frame.quantity, exact(frame.cash), frame.payment_id
+            )
         case protocol.DividendPaid():
             return lean.LeanNotice(frame.n, "dividend", frame.symbol, str(frame.amount))
         case protocol.Split():

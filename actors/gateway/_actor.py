@@ -23,12 +23,14 @@ from actors.messages.lean import (
     AccountView,
     CashMoved,
     CashWanted,
+    DividendPaid,
     EventSeen,
     EventUnreadable,
     LeanAccount,
     LeanCashMoved,
     LeanConnected,
     LeanDisconnected,
+    LeanDividend,
     LeanNotice,
     LeanOrderEvent,
     LeanReturned,
@@ -63,7 +65,7 @@ class Gateway(CoreActor[GatewayState]):
     commands = (TransferCash,)
     inputs = (
         LeanConnected, LeanDisconnected, LeanRounds, LeanOrderEvent, LeanReturned, LeanCashMoved, LeanNotice,
-        LeanAccount,
+        LeanAccount, LeanDividend,
     )  # fmt: skip
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
@@ -101,7 +103,9 @@ class Gateway(CoreActor[GatewayState]):
                 return Decision((Write("orders", sent),))
             case Recorded(fact=SessionOpened() as opened):
                 return Decision(catch_up(state, opened))
-            case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanNotice(n=n) if 0 < n <= state.seen:
+            case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanDividend(n=n) | LeanNotice(n=n) if (
+                0 < n <= state.seen
+            ):
                 return Decision()  # told again after a reconnect: its facts are in the journal
             case LeanOrderEvent():
                 return Decision(order_event(state, message))
@@ -109,12 +113,20 @@ class Gateway(CoreActor[GatewayState]):
                 return Decision(returned(state, message))
             case LeanAccount():
                 return Decision(self._account(state, message.account, now))
-            case LeanCashMoved(payment_id=payment_id) if payment_id and payment_id in state.book.payments:
+            case LeanCashMoved(payment_id=payment_id) | LeanDividend(payment_id=payment_id) if (
+                payment_id and payment_id in state.book.payments
+            ):
                 seen = EventSeen(Origin(state.session, message.n), "payment seen before", "", payment_id)
                 return Decision((Write(STREAM, seen),))
             case LeanCashMoved(n=n):
                 moved = CashMoved(Origin(state.session, n), message.amount, message.reason, message.payment_id)
                 return Decision((Write(STREAM, moved),))
+            case LeanDividend(n=n):
+                paid = DividendPaid(
+                    Origin(state.session, n), message.symbol, message.per_share, message.quantity, message.cash,
+                    message.payment_id,
+                )  # fmt: skip
+                return Decision((Write("account", paid),))
             case LeanNotice(n=n, what=what, symbol=symbol, text=text):
                 seen = EventSeen(Origin(state.session, n), what, "", f"{symbol} {text}".strip())
                 return Decision((Write(STREAM, seen),))

@@ -13,6 +13,7 @@ from actors.messages.lean import (
     Anomaly,
     BookOpened,
     CashMoved,
+    DividendPaid,
     ExecutionSeen,
     LeanConnected,
     OpenOrderSeen,
@@ -100,7 +101,16 @@ def missed(book: Book, table: OrderTable, hello: LeanConnected, number: int, str
             ),
         )  # fmt: skip
     for payment in hello.payments:
-        if payment.payment_id not in book.payments:
+        if payment.payment_id in book.payments:
+            continue
+        if payment.symbol:
+            yield Write(
+                "account",
+                DividendPaid(
+                    origin, payment.symbol, payment.per_share, payment.quantity, payment.amount, payment.payment_id
+                ),
+            )
+        else:
             yield Write(stream, CashMoved(origin, payment.amount, payment.reason, payment.payment_id))
 
 

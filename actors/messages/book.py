@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.messages.lean import AccountFill, BookOpened, CashMoved
+from actors.messages.lean import AccountFill, BookOpened, CashMoved, DividendPaid
 from actors.messages.orders import LegFilled, OrderBody, OrderQueued
 from actors.messages.positions import LotsCrossed
 from actors.options.contracts import is_option, multiplier_of
@@ -77,7 +77,9 @@ class Book(msgspec.Struct):
     closed: dict[str, Decimal] = msgspec.field(default_factory=dict)
 
 
-BOOK_FACTS: tuple[type[Fact], ...] = (BookOpened, OrderQueued, LegFilled, AccountFill, CashMoved, LotsCrossed)
+BOOK_FACTS: tuple[type[Fact], ...] = (
+    BookOpened, OrderQueued, LegFilled, AccountFill, CashMoved, DividendPaid, LotsCrossed,
+)  # fmt: skip
 
 
 def fold_book(book: Book, recorded: Recorded) -> None:
@@ -105,6 +107,11 @@ def fold_book(book: Book, recorded: Recorded) -> None:
                 book.payments[fact.payment_id] = recorded.seq
             book.cash += fact.amount
             book.flows += fact.amount
+        case DividendPaid():
+            if fact.payment_id not in book.payments:
+                book.payments[fact.payment_id] = recorded.seq
+                book.cash += fact.cash
+                _book_dividend(book, fact)
         case LotsCrossed():
             for position in list(book.positions.values()):
                 held = position.holding(fact.symbol)
@@ -115,6 +122,16 @@ def fold_book(book: Book, recorded: Recorded) -> None:
                     _close_if_empty(book, position)
         case _:
             pass
+
+
+def _book_dividend(book: Book, fact: DividendPaid) -> None:
+    """To every position for the shares it holds; what nobody holds any more is realised."""
+    left = fact.cash
+    for position in book.positions.values():
+        share = position.holding(fact.symbol) * fact.per_share
+        position.cash += share
+        left -= share
+    book.realised += left
 
 
 def _first_time(book: Book, execution_id: str, seq: int) -> bool:

@@ -66,11 +66,15 @@ class ExecutionSeen(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PaymentSeen(msgspec.Struct, frozen=True, array_like=True):
-    """Cash that came in (+) or went out (-), as the broker tells of it when a session begins."""
+    """Cash that came in (+) or went out (-), as the broker tells of it when a session begins; with a symbol a
+    dividend."""
 
     payment_id: str
     amount: Decimal
     reason: str
+    symbol: str = ""
+    per_share: Decimal = Decimal(0)
+    quantity: int = 0
 
 
 class TransferCash(Command, frozen=True, tag=True):
@@ -154,6 +158,17 @@ class LeanCashMoved(msgspec.Struct, frozen=True, tag=True):
     amount: Decimal
     reason: str
     payment_id: str = ""
+
+
+class LeanDividend(msgspec.Struct, frozen=True, tag=True):
+    """A dividend moved cash: dollars a share, signed shares held, and the product (negative: paid for short shares)."""
+
+    n: int
+    symbol: str
+    per_share: Decimal
+    quantity: int
+    cash: Decimal
+    payment_id: str
 
 
 class LeanNotice(msgspec.Struct, frozen=True, tag=True):
@@ -296,6 +311,18 @@ class CashMoved(Fact, frozen=True, array_like=True):
     amount: Decimal
     reason: str
     payment_id: str = ""
+
+
+class DividendPaid(Fact, frozen=True, array_like=True):
+    """A dividend came in for shares held, or went out (-) for short ones: a result of who holds them, no cash flow."""
+
+    KIND: ClassVar[str] = "lean.DividendPaid"
+    origin: Origin
+    symbol: str
+    per_share: Decimal
+    quantity: int
+    cash: Decimal
+    payment_id: str
 
 
 class CashWanted(Fact, frozen=True, array_like=True):

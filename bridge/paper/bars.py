@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -48,7 +49,7 @@ class Instant(msgspec.Struct, frozen=True):
     `updates` holds only rows that the files
     really have for the minute ending at `at`. `open` names subscribed securities whose regular session covered this
     minute. `listed` and `unlisted` name securities that joined or left the subscription at this instant,
-    `open_interest` values that became known at it.
+    `open_interest` values that became known at it, `dividends` dollars a share of stocks whose ex-date begins at it.
     """
 
     at: dt.datetime
@@ -58,3 +59,4 @@ class Instant(msgspec.Struct, frozen=True):
     listed: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
     open_interest: dict[str, float] = {}
+    dividends: dict[str, Decimal] = {}

@@ -23,6 +23,7 @@ from bridge.paper.floor import Floor, decimal
 from bridge.paper.orders import BrokerLeg, BrokerOrder, Execution, Kind
 from bridge.paper.records import Amended, Began, Canceled, CashPaid, Executed, Opened, Placed, Played, Record
 from bridge.paper.unit import unit_middle
+from bridge.protocol import dividend_id
 
 #: LEAN looks for a margin call every five minutes.
 _MARGIN_CALL_PERIOD = dt.timedelta(minutes=5)
@@ -170,6 +171,17 @@ class Broker(Books):
             payment_id = f"c{len(self.payments) + 1}"
         self._record(CashPaid(payment_id, self.floor.now, amount, reason))
         return payment_id
+
+    def pay_dividend(self, symbol: str, per_share: Decimal) -> CashPaid | None:
+        """The ex-date of shares begins: who holds them is paid, who is short pays. Once for each ex-date; None where
+        none are held or it was paid before."""
+        quantity, payment_id = self.portfolio.quantity(symbol), dividend_id(symbol, self.floor.now)
+        if not quantity or any(paid.id == payment_id for paid in self.payments):
+            return None
+        reason = f"dividend of {per_share} a share on {quantity} {symbol}"
+        paid = CashPaid(payment_id, self.floor.now, quantity * per_share, reason, symbol, per_share, quantity)
+        self._record(paid)
+        return paid
 
     def exercise(self, contract: Contract, quantity: int, order_id: str, tag: str) -> None:
         """Exercise `quantity` long contracts."""

@@ -102,7 +102,9 @@ class Market:
             session.open_orders(), tuple(session.asked.items()), session.told.last,
             tuple(_told(each) for each in self.broker.executions if each.at >= since) if told else (),
             tuple(
-                protocol.BrokerPayment(each.id, each.at, each.amount, each.reason)
+                protocol.BrokerPayment(
+                    each.id, each.at, each.amount, each.reason, each.symbol, each.per_share, each.quantity
+                )
                 for each in self.broker.payments
                 if each.at >= since
             )
@@ -293,7 +295,8 @@ class Market:
         )  # fmt: skip
 
     def _midnight(self, instant: Instant) -> None:
-        """00:00 of an exchange: announcements and expiries of what trades there, and the hourly look at assignment."""
+        """00:00 of an exchange: announcements and expiries of what trades there, the hourly look at assignment, and
+        dividends on what is held after it."""
         at = instant.at
         held = self.broker.portfolio.holdings
         here = [
@@ -311,6 +314,8 @@ class Market:
             if self._numbers.pop(symbol, None) is not None:
                 self.session.told.event(protocol.Delisted, symbol, False)
             self.broker.delist(symbol)
+        for symbol, per_share in instant.dividends.items():
+            self.session.dividend(symbol, per_share)
 
 
 def _told(execution: Execution) -> protocol.BrokerExecution:

@@ -48,12 +48,15 @@ class Canceled(msgspec.Struct, frozen=True, tag=True):
 
 
 class CashPaid(msgspec.Struct, frozen=True, tag=True):
-    """Cash came in (+) or went out (-) without a trade."""
+    """Cash came in (+) or went out (-) without a trade; of a dividend also whose, dollars a share and shares held."""
 
     id: str
     at: dt.datetime
     amount: Decimal
     reason: str
+    symbol: str = ""
+    per_share: Decimal = Decimal(0)
+    quantity: int = 0
 
 
 class Played(msgspec.Struct, frozen=True, tag=True):

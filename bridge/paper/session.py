@@ -159,6 +159,16 @@ class Session:
         """LEAN announces orders of its own."""
         self.told.event(protocol.MarginCalled, tuple(orders))
 
+    def dividend(self, symbol: str, per_share: Decimal) -> None:
+        """The ex-date of shares begins: LEAN tells of it, held or not, and books what the broker pays."""
+        paid = self.broker.pay_dividend(symbol, per_share)
+        if paid is None:
+            self.told.event(protocol.DividendPaid, symbol, per_share)
+            return
+        self.portfolio.cash += paid.amount
+        self._touched = True
+        self.told.event(protocol.DividendPaid, symbol, per_share, paid.quantity, paid.amount, paid.id)
+
     # --- what it is asked -------------------------------------------------------------------------------------
 
     def run(self, command: protocol.Command) -> None:

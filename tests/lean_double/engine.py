@@ -23,6 +23,7 @@ from tests.lean_double.names import (
     CashAmount,
     Delisting,
     DelistingType,
+    Dividend,
     LeanDictionary,
     Leg,
     OrderEvent,
@@ -83,6 +84,7 @@ class Engine:
         self._now = dt.datetime(1998, 1, 1)
         self._returned: list[protocol.CallReturned] = []
         self._delistings: list[Delisting] = []
+        self._dividends: list[Dividend] = []
         self._calls = self._groups = 0
         self._fired = dt.datetime(1998, 1, 1)
         self._fills: dict[int, list[tuple[float, float]]] = {}
@@ -155,6 +157,9 @@ class Engine:
         if self._delistings:
             told, self._delistings = self._delistings, []
             self.algorithm.on_delistings(LeanDictionary({each.symbol: each for each in told}))
+        if self._dividends:
+            paid, self._dividends = self._dividends, []
+            self.algorithm.on_dividends(LeanDictionary({each.symbol: each for each in paid}))
         self.depth += 1
         self.algorithm.on_data(slice_of(self.market, self.now, trading))
         self.depth -= 1
@@ -191,6 +196,8 @@ class Engine:
             case protocol.Delisted(symbol=symbol, warning=warning):
                 kind = DelistingType.WARNING if warning else DelistingType.DELISTED
                 self._delistings.append(Delisting(Symbol(symbol), kind))
+            case protocol.DividendPaid(symbol=symbol, amount=amount):
+                self._dividends.append(Dividend(Symbol(symbol), float(amount)))
             case _:
                 pass
 
@@ -626,6 +633,8 @@ class QCAlgorithm:
     def on_order_event(self, order_event: OrderEvent) -> None: ...
     def on_assignment_order_event(self, event: OrderEvent) -> None: ...
     def on_delistings(self, delistings: Any) -> None: ...
+
+    def on_dividends(self, dividends: Any) -> None: ...
     def on_margin_call(self, requests: Any) -> Any:
         return requests
 

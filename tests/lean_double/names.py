@@ -239,6 +239,12 @@ class Delisting:
 
 
 @dataclass(frozen=True)
+class Dividend:
+    symbol: Symbol
+    distribution: float
+
+
+@dataclass(frozen=True)
 class SubmitOrderRequest:
     symbol: Symbol
     quantity: float

@@ -225,6 +225,11 @@ class Portfolio:
         with self._engine.lock:
             return self._engine.market.session.account()
 
+    def __getitem__(self, symbol: Symbol) -> _Holding:
+        return next(
+            (held for held in self.values() if held.symbol.value == symbol.value), _Holding(symbol.value, 0.0, 0.0, 0.0)
+        )
+
     def values(self) -> list[_Holding]:
         return [
             _Holding(held.symbol, float(held.quantity), float(held.average), float(held.price))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from actors.options.contracts import Contract, parse_symbol
 from bridge.paper.bars import Instant, Update
@@ -15,6 +16,8 @@ from bridge.paper.data.universe import Listed
 from bridge.protocol import ChainFilter
 
 _MINUTE = dt.timedelta(minutes=1)
+_DAY = dt.timedelta(days=1)
+_LONGEST_PAUSE = dt.timedelta(days=10)
 
 
 class Feed(Instants):
@@ -37,6 +40,14 @@ class Feed(Instants):
 
     def _listed(self, root: str, date: dt.date) -> Listed | None:
         return self._folder.listed(root, date)
+
+    def _dividend(self, ticker: str, date: dt.date) -> Decimal:
+        if self._hours.session(ticker, date) is None:
+            return Decimal(0)
+        before = date - _DAY
+        while self._hours.session(ticker, before) is None and date - before < _LONGEST_PAUSE:
+            before -= _DAY
+        return self._folder.dividend(ticker, before)
 
     def _close_day(self) -> None:
         self._folder.close_day()

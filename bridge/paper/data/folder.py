@@ -78,6 +78,38 @@ class LeanFolder:
                 found[Contract(root, expiry, right, Decimal(match["strike"]) / 10000)] = row
         return found
 
+    def dividend(self, ticker: str, last: dt.date) -> Decimal:
+        """Dollars a share that are paid to who holds a stock after its session of `last`, to the cent; else 0.
+
+        A factor file has a row for that session: price factor, split factor, close. Its price factor is the next row's
+        times 1 - dividend / close. Raises ValueError for a row that is none.
+        """
+        rows = self._factors.get(ticker)
+        if rows is None:
+            rows = self._factors[ticker] = self._read_factors(ticker)
+        found = next((place for place, row in enumerate(rows[:-1]) if row[0] == last), None)
+        if found is None:
+            return Decimal(0)
+        (_, factor, close), (_, after, _) = rows[found], rows[found + 1]
+        return round(close * (1 - factor / after), 2)
+
+    @property
+    def _factors(self) -> dict[str, list[tuple[dt.date, Decimal, Decimal]]]:
+        return self.__dict__.setdefault("_factor_rows", {})
+
+    def _read_factors(self, ticker: str) -> list[tuple[dt.date, Decimal, Decimal]]:
+        """Date, price factor and close of each row, oldest first. None where there is no file."""
+        path = self.path / "equity" / "usa" / "factor_files" / f"{ticker.lower()}.csv"
+        rows: list[tuple[dt.date, Decimal, Decimal]] = []
+        for line in path.read_text().splitlines() if path.is_file() else ():
+            fields = line.strip().split(",")
+            try:
+                date = dt.datetime.strptime(fields[0], "%Y%m%d").date()
+                rows.append((date, Decimal(fields[1]), Decimal(fields[3] if len(fields) > 3 else 0)))
+            except (ValueError, IndexError, ArithmeticError) as error:
+                raise ValueError(f"{path}: {line!r} is not a row of a factor file") from error
+        return sorted(rows)
+
     def close_day(self) -> None:
         """Close the archives of the day that is over."""
         for archive in self._open.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from actors.options.contracts import Contract, is_index, parse_symbol, underlying_of
 from bridge.paper.bars import Instant
@@ -62,6 +63,10 @@ class Instants(ABC):
         """The contracts of a root known on the morning of a date; None where nobody knows."""
 
     @abstractmethod
+    def _dividend(self, ticker: str, date: dt.date) -> Decimal:
+        """Dollars a share of a stock whose ex-date this is; else 0."""
+
+    @abstractmethod
     def _day(self, date: dt.date) -> Iterator[Instant]:
         """The instants of a date with a session, for what is subscribed."""
 
@@ -102,10 +107,23 @@ class Instants(ABC):
         gone = {symbol for symbol in before if not _alive(symbol, date)} | set(unlisted)
         for number, at in enumerate(midnights):
             final = number == len(midnights) - 1
-            yield Instant(at, "midnight", {}, frozenset(), listed if final else (), unlisted if final else ())
+            yield Instant(
+                at, "midnight", {}, frozenset(), listed if final else (), unlisted if final else (),
+                dividends=self._dividends(date, at),
+            )  # fmt: skip
         self._subscribed = {symbol: None for symbol in before if symbol not in gone}
         self._subscribed |= dict.fromkeys(listed)
         self._begun = True
+
+    def _dividends(self, date: dt.date, at: dt.datetime) -> dict[str, Decimal]:
+        """Dividends of the stocks for whose exchange a date begins at this instant."""
+        stocks = (ticker for ticker in self._underlyings if not is_index(ticker))
+        return {
+            ticker: paid
+            for ticker in stocks
+            if dt.datetime.combine(date, dt.time(), self._hours.zone(ticker)) == at
+            and (paid := self._dividend(ticker, date))
+        }
 
     def _end(self, told: dt.datetime | None) -> Iterator[Instant]:
         """Where the last data is an index's the run ends with the last instant told, its last bar on a day with a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from actors.options.contracts import Contract, parse_symbol
 from bridge.paper.bars import Instant, QuoteBar, TradeBar, Update
 from bridge.paper.data import Instants, Listed
 from bridge.paper.synthetic.exchange import Chunk, Exchange, SyntheticError, whole
+from bridge.paper.synthetic.instruments import dividend_on
 from bridge.paper.synthetic.quotes import QuoteRows, TradeRows
 from bridge.protocol import ChainFilter
 
@@ -44,6 +46,9 @@ class SyntheticFeed(Instants):
 
     def _listed(self, root: str, date: dt.date) -> Listed | None:
         return self._exchange.listed(root, date)
+
+    def _dividend(self, ticker: str, date: dt.date) -> Decimal:
+        return dividend_on(ticker, date)
 
     def _close_day(self) -> None:
         pass

@@ -119,7 +119,7 @@ def _told(instant: Instant) -> tuple:
     """Everything of an instant."""
     return (
         instant.at, instant.kind, instant.updates, instant.open, instant.listed,
-        instant.unlisted, instant.open_interest,
+        instant.unlisted, instant.open_interest, instant.dividends,
     )  # fmt: skip
 
 
