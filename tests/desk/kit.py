@@ -52,10 +52,10 @@ class Desk:
 
     # --- LEAN's end -------------------------------------------------------------------------------------------
 
-    def connect(self, cash: str = "100000", session: str = "1") -> None:
+    def connect(self, cash: str = "100000", session: str = "1", payments: tuple[lean.PaymentSeen, ...] = ()) -> None:
         """LEAN shakes hands."""
         account = lean.AccountView(Decimal(cash), Decimal(cash), Decimal(0), Decimal(cash), Decimal(0), (), 0)
-        hello = lean.LeanConnected(session, self.mode, "paper", True, account, (), ())  # type: ignore[arg-type]
+        hello = lean.LeanConnected(session, self.mode, "paper", True, account, (), (), (), payments)  # type: ignore[arg-type]
         self.core.tell(hello, self.now)
 
     def quote(self, bid: float = 10.0, ask: float = 10.2) -> None:

@@ -55,3 +55,21 @@ def test_the_day_s_loss_raises_the_breaker_once() -> None:
     raised = [recorded.fact for recorded in desk.facts if isinstance(recorded.fact, BreakerRaised)]
     assert [fact.level for fact in raised] == [3]
     assert "402.00" in raised[0].reason
+
+
+def test_a_dividend_is_the_day_s_result_and_comes_once() -> None:
+    desk = Desk()
+    dividend = lean.LeanDividend(1, "GOOG", Decimal("0.62"), 100, Decimal(62), "dividend GOOG 2015-12-24")
+    desk.core.tell(dividend, desk.now)
+    desk.core.tell(msgspec.structs.replace(dividend, n=2), desk.now)
+    desk.wait(61)
+    desk.quote()
+    assert [(mark.value, mark.day_result) for mark in marks(desk)][1:] == [(Decimal("100062.00"), Decimal("62.00"))]
+
+
+def test_a_dividend_that_no_session_told_of_is_booked_from_the_handshake() -> None:
+    desk = Desk()
+    told = lean.PaymentSeen("dividend GOOG 2015-12-24", Decimal(-31), "dividend", "GOOG", Decimal("0.62"), -50)
+    desk.connect(session="another", payments=(told,))
+    (paid,) = (recorded.fact for recorded in desk.facts if isinstance(recorded.fact, lean.DividendPaid))
+    assert (paid.symbol, paid.per_share, paid.quantity, paid.cash) == ("GOOG", Decimal("0.62"), -50, Decimal(-31))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from actors.options.contracts import INDEX_ROOTS
+from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from bridge import protocol
+from bridge.paper import Market
 from bridge.paper.data import parse_filter
+from bridge.paper.synthetic import Exchange, SyntheticFeed
+from bridge.paper.synthetic.instruments import SESSIONS, dividends
 from bridge.server import BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.journal import file_hash, verify
@@ -20,7 +26,7 @@ from daemon.replay import ReplayRequest, replay
 from daemon.replay.script import read_script, symbols_of
 from daemon.run import RunRequest, run_daemon
 from tests.conformance import traces
-from tests.lean_double.engine import Engine
+from tests.lean_double.engine import Engine, MakeMarket
 from tests.lean_double.kit import DATA, lean_market, load
 
 DAY = dt.date(2015, 12, 24)
@@ -35,7 +41,7 @@ SCRIPT = DATA.parent / "demo.jsonl"
 
 async def through_lean(
     folder: Path, script: Path, chains: tuple[str, ...], first: dt.date, last: dt.date, underlying: str = "GOOG",
-    cash: Decimal = CASH,
+    cash: Decimal = CASH, make_market: MakeMarket = lean_market,
 ) -> Engine:  # fmt: skip
     """Run the daemon in this thread and LEAN's double in another, to the end of the run."""
     lines = read_script(script, LEAN_RULES.default_time_in_force)
@@ -52,7 +58,7 @@ async def through_lean(
         "bridge": str(address), "from": str(first), "to": str(last), "cash": str(cash), "session": "1",
         "brokerage": "paper", "patience": "10",
     }  # fmt: skip
-    engine = Engine(lean_market, parameters)
+    engine = Engine(make_market, parameters)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(run_daemon, request, lambda event, text: print(event, text)))
         await trio.to_thread.run_sync(engine.backtest, load())
@@ -89,4 +95,31 @@ async def test_a_recorded_run_leaves_the_journal_of_its_replay(tmp_path: Path, n
     )  # fmt: skip
     print(f"{len(report.fills)} fills, {engine.market.session.told.last} events, hash {report.journal_hash}")
     assert verify(tmp_path / "journal").problem is None
+    assert file_hash(tmp_path / "journal") == report.journal_hash
+
+
+async def test_a_dividend_of_leans_is_booked_as_the_replay_books_it(tmp_path: Path) -> None:
+    (ex_date, per_share), *_ = dividends("ACME", 2026)
+    first = SESSIONS.previous(ex_date)
+    at = (SESSIONS.open(first) + dt.timedelta(minutes=20)).isoformat()
+    order = {"order_id": "shares", "legs": [{"symbol": "ACME", "ratio": -1}], "quantity": 50, "type": "market"}
+    script = tmp_path / "script.jsonl"
+    script.write_text(json.dumps({"at": at, "submit": order}))
+    exchange = Exchange(7)
+
+    def make(*, cash: Decimal, **wanted: Any) -> Market:
+        feed = SyntheticFeed(exchange, wanted.pop("first"), wanted.pop("last"), **wanted)
+        return Market(
+            feed, exchange.hours, cash=cash, margin=lean_margin_used, initial=lean_initial_margin, session="1"
+        )
+
+    engine = await through_lean(tmp_path, script, (), first, ex_date, "ACME", CASH, make)
+    report = replay(
+        ReplayRequest(
+            data=None, synthetic=7, first=first, last=ex_date, underlyings=("ACME",), subscribe=(), script=script,
+            cash=CASH,
+        )
+    )  # fmt: skip
+    (fill,) = report.fills
+    assert report.final.cash == fill.cash - 50 * per_share == engine.market.broker.portfolio.cash
     assert file_hash(tmp_path / "journal") == report.journal_hash

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.messages.book import EXTERNAL, Book, fold_book
 from actors.messages.common import Origin
-from actors.messages.lean import AccountFill, BookOpened, CashMoved
+from actors.messages.lean import AccountFill, BookOpened, CashMoved, DividendPaid
 from actors.messages.orders import LegFilled, OrderBody, OrderLeg, OrderQueued
 from actors.options.contracts import multiplier_of
 from actors.runtime import Fact, Recorded
@@ -157,3 +157,19 @@ def test_lots_always_sum_to_the_net_holding_and_cash_to_what_was_paid(
         assert desk.book.cash == 100000 - paid
         open_cash = sum((position.cash for position in desk.book.positions.values()), Decimal(0))
         assert open_cash + desk.book.realised == -paid
+
+
+def test_a_dividend_is_a_result_of_the_positions_that_hold_the_shares_and_counts_once() -> None:
+    desk = Recorder()
+    for name, shares in (("a", 100), ("b", -30)):
+        desk.order(name, ("GOOG", 1 if shares > 0 else -1), quantity=abs(shares))
+        desk.fill(name, 0, "GOOG", shares, "700")
+    before = {key: position.cash for key, position in desk.book.positions.items()}
+    cash = desk.book.cash
+    # The broker held ten more when it paid: sold since, or never ours.
+    paid = DividendPaid(ORIGIN, "GOOG", Decimal("0.5"), 80, Decimal(40), "dividend GOOG 2015-12-24")
+    desk.add(paid)
+    desk.add(paid)
+    moved = sorted(position.cash - before[key] for key, position in desk.book.positions.items())
+    assert moved == [Decimal(-15), Decimal(50)]
+    assert (desk.book.cash - cash, desk.book.flows, desk.book.realised) == (Decimal(40), 0, Decimal(5))

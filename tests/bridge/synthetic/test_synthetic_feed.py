@@ -113,6 +113,31 @@ def test_quotes_are_widest_after_the_open(day: list[Instant]) -> None:
     assert width(bars[:3]) > 1.8 * width(bars[180:183])
 
 
+def test_prices_jump_and_quotes_widen_in_the_stress_after_it() -> None:
+    exchange, date = Exchange(7), DAY
+    while True:
+        session = exchange.path.session(date)
+        minute = int(session.stress.argmax())
+        if session.stress[minute] > 0.9 and 60 < minute < session.minutes - 60:
+            break
+        date = SESSIONS.next(date)
+    moves = abs(session.logs[:, minute] - session.logs[:, minute - 1]) / session.deviations[:, minute - 1]
+    assert moves.max() > 5  # standard deviations of that minute
+
+    widths: list[list[float]] = []
+    for instant in feed(first=date, last=date, chains=("NOVA:weeklys,strikes=-6..6,days=5..40",)):
+        if instant.kind == "bars":
+            spreads = [
+                (update.quote.ask_close - update.quote.bid_close) / update.quote.ask_close
+                for symbol, update in instant.updates.items()
+                if len(symbol) > 6 and update.quote is not None and update.quote.bid_close > 1
+            ]
+            widths.append(spreads)
+    before = [*itertools.chain.from_iterable(widths[minute - 11 : minute - 1])]
+    after = [*itertools.chain.from_iterable(widths[minute : minute + 10])]
+    assert sum(after) / len(after) > 1.2 * sum(before) / len(before), (date, minute)
+
+
 def test_morning_series_trade_until_the_day_before_and_afternoon_series_until_the_close_of_shares() -> None:
     friday = dt.date(2026, 1, 16)
     instants = list(feed(first=friday, last=friday, chains=()))
