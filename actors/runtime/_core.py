@@ -17,6 +17,7 @@ from actors.runtime._actor import CoreActor, Group, Guard, Issued, JobDone, Outp
 from actors.runtime._cell import Cell, first_due
 from actors.runtime._facts import Command, Decision, Fact, Recorded, Refusal
 from actors.runtime._journal import Batch, CommandRow, Journal, JournalError, Row
+from actors.runtime._routes import Routes
 from actors.runtime._tape import Entry, Tape
 from actors.runtime._view import Derive, View
 from actors.runtime._words import (
@@ -32,7 +33,6 @@ from actors.runtime._words import (
     SkipFact,
     Started,
     Telemetry,
-    UnknownKind,
 )
 
 #: Seconds above which a turn is counted as slow.
@@ -80,7 +80,8 @@ class Core:
         self._elapsed = elapsed
         self.on_failure = on_failure
         self.on_record = on_record
-        self._route(kinds)
+        self._routes = Routes(self._cells.values(), (guard for guard, _ in self._guards), (*kinds, *_OWN))
+        self._views = [cell for cell in self._cells.values() if cell.actor.views]
         self.market: View | None = None
         self.dead_letters: list[DeadLetter] = []
         self.slow_turns: list[tuple[str, float]] = []
@@ -99,39 +100,6 @@ class Core:
         self._view_number = 0
         self._now: dt.datetime | None = None
 
-    def _route(self, kinds: Iterable[type[Fact]]) -> None:
-        self._folds: dict[type[Fact], list[Cell]] = {}
-        self._reacts: dict[type[Fact], list[Cell]] = {}
-        self._releases: dict[type[Fact], list[Cell]] = {}
-        self._inputs: dict[type, list[Cell]] = {}
-        self._owners: dict[type[Command], Cell] = {}
-        self._kinds: dict[str, type[Fact]] = {}
-        self._views = [cell for cell in self._cells.values() if cell.actor.views]
-        for cell in self._cells.values():
-            actor = cell.actor
-            for table, declared in (
-                (self._folds, actor.folds),
-                (self._reacts, actor.reacts),
-                (self._releases, actor.releases),
-            ):
-                for kind in declared:
-                    table.setdefault(kind, []).append(cell)
-                    self._kinds[kind.KIND] = kind
-            for word in actor.inputs:
-                self._inputs.setdefault(word, []).append(cell)
-            for command in actor.commands:
-                if command in self._owners:
-                    raise ValueError(f"{command.__name__} belongs to {self._owners[command].actor.name} already")
-                self._owners[command] = cell
-        self._guards_of: dict[type[Fact], list[int]] = {}
-        for index, (guard, _) in enumerate(self._guards):
-            for kind in guard.folds:
-                self._guards_of.setdefault(kind, []).append(index)
-                self._kinds[kind.KIND] = kind
-        for kind in (*kinds, *_OWN):
-            self._kinds[kind.KIND] = kind
-        self._decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in self._kinds.items()}
-
     # --- starting and reading ---------------------------------------------------------------------------------
 
     def start(self, now: dt.datetime, told: Callable[[Recorded], None] | None = None) -> None:
@@ -141,7 +109,7 @@ class Core:
         so that others who fold it need not read it again. Raises UnknownKind.
         """
         head = self._journal.head()
-        fold, decode = self._fold, self.decode
+        fold, decode = self._fold, self._routes.decode
         for row in self._journal.read():
             recorded = decode(row)
             fold(recorded)
@@ -183,14 +151,7 @@ class Core:
 
     def decode(self, row: Row) -> Recorded:
         """A journal row as the fact that actors fold. Raises UnknownKind for a kind that nobody here knows."""
-        kind = self._kinds.get(row.kind)
-        if kind is None:
-            raise UnknownKind(f"fact {row.seq} is a {row.kind}, which this core does not know")
-        if row.schema == kind.SCHEMA:
-            fact = self._decoders[row.kind].decode(row.body)
-        else:
-            fact = kind.upcast(row.schema, row.body)
-        return Recorded(row.seq, row.stream, row.version, row.at, row.cause, fact)
+        return self._routes.decode(row)
 
     def state(self, actor: str) -> Any:
         """The folded state of an actor. Read only."""
@@ -246,7 +207,7 @@ class Core:
 
     def tell(self, word: Any, now: dt.datetime, number: int | None = None) -> None:
         """Hand a word of an edge's to every actor that declares its type. Raises TypeError where none does."""
-        cells = self._inputs.get(type(word))
+        cells = self._routes.inputs.get(type(word))
         if cells is None:
             raise TypeError(f"nobody takes a {type(word).__name__}")
         now = self._begin("word", self.receive() if number is None else number, now, word)
@@ -334,7 +295,7 @@ class Core:
         wanted = {kind.KIND for kind in cell.actor.folds}
         durable = min(self._journal.durable_seq, last)
         rows = (row for row in self._journal.read(0, durable) if row.seq <= durable and row.kind in wanted)
-        for recorded in (*map(self.decode, rows), *(one for one in self._tail if durable < one.seq <= last)):
+        for recorded in (*map(self._routes.decode, rows), *(one for one in self._tail if durable < one.seq <= last)):
             if type(recorded.fact).KIND in wanted and not cell.broken:
                 self._evolve(cell, recorded)
 
@@ -401,7 +362,7 @@ class Core:
 
     def _obey(self, issued: Issued, now: dt.datetime) -> tuple[Recorded, ...]:
         command = issued.command
-        cell = self._owners.get(type(command))
+        cell = self._routes.owners.get(type(command))
         if cell is None:
             raise Refusal("unknown_command", f"nobody takes a {type(command).__name__}")
         if cell.failed:
@@ -431,7 +392,7 @@ class Core:
                 raise
             except Exception as error:
                 unreadable = getattr(cell.actor, "unreadable", None)
-                if unreadable is None or type(message) not in self._inputs:
+                if unreadable is None or type(message) not in self._routes.inputs:
                     raise
                 cell.telemetry.failures += 1
                 self._write(Decision((unreadable(cell.state, message, error),)), now, cause)
@@ -488,7 +449,7 @@ class Core:
         """Append all writes of a decision or none: every guard judges every write as of before the decision."""
         bodies: list[bytes] = []
         for write in decision.writes:
-            if type(write.fact).KIND not in self._kinds:
+            if type(write.fact).KIND not in self._routes.kinds:
                 raise GuardRefused(f"{type(write.fact).__name__} is not a kind that this core knows")
             for guard, state in self._guards:
                 why = guard.check(state, write)
@@ -506,11 +467,11 @@ class Core:
         self._rows.append(Row(seq, stream, version, now, kind.KIND, kind.SCHEMA, cause, body, kind.HOST))
         self._tail.append(recorded)
         self._fold(recorded)
-        for cell in self._reacts.get(kind, ()):
+        for cell in self._routes.reacts.get(kind, ()):
             cell.backlog.append(recorded)
             self._ready.append(cell)
-        if kind in self._releases:
-            self._unreleased.append((recorded, self._releases[kind]))
+        if kind in self._routes.releases:
+            self._unreleased.append((recorded, self._routes.releases[kind]))
         if self.on_record is not None:
             self.on_record(recorded)
         return recorded
@@ -519,13 +480,13 @@ class Core:
         self._seq = recorded.seq
         self._versions[recorded.stream] = recorded.version
         kind = type(recorded.fact)
-        for index in self._guards_of.get(kind, ()):
+        for index in self._routes.guards.get(kind, ()):
             guard, state = self._guards[index]
             try:
                 self._guards[index] = (guard, guard.evolve(state, recorded))
             except Exception as error:
                 raise self._die(f"guard {guard.name} broke on fact {recorded.seq}", error) from error
-        for cell in self._folds.get(kind, ()):
+        for cell in self._routes.folds.get(kind, ()):
             if not cell.broken:
                 self._evolve(cell, recorded)
 
@@ -595,7 +556,7 @@ class Core:
         return CoreFailed(f"{what}: {error!r}")
 
     def _reply(self, issued: Issued, facts: tuple[Recorded, ...]) -> Any:
-        cell = self._owners.get(type(issued.command))
+        cell = self._routes.owners.get(type(issued.command))
         return facts if cell is None else cell.actor.reply(issued, facts)
 
     def _repeat(self, taken: CommandRow, digest: bytes, issued: Issued) -> Answer:

@@ -238,7 +238,7 @@ def test_a_repeat_gets_the_same_reply_after_a_restart_too_and_another_body_a_con
 
 def test_a_guard_refuses_all_writes_of_a_decision_or_none() -> None:
     core = bank()
-    core._owners[Transfer].actor = _SelfDealing()
+    core._routes.owners[Transfer].actor = _SelfDealing()
     with pytest.raises(CommandFailed):
         pay(core, "a", 5)
     assert kinds(core) == ["Started"]

@@ -238,7 +238,7 @@ def test_a_fact_that_can_not_be_encoded_leaves_nothing_of_its_decision() -> None
     journal = MemoryJournal()
     core = start(journal)
     before = core.seq
-    core._owners[Put].actor = _Unwritable()
+    core._routes.owners[Put].actor = _Unwritable()
     with pytest.raises(Exception, match="failed on Put"):
         put(core, 1)
     assert core.seq == before
