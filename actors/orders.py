@@ -13,6 +13,7 @@ import msgspec
 
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, BreakerRaised, BreakerReset
+from actors.messages.common import Origin
 from actors.messages.comparison import COMPARISON_FACTS, Comparison, fold_comparison
 from actors.messages.lean import (
     AccountFill,
@@ -30,6 +31,7 @@ from actors.messages.orders import (
     AmendAccepted,
     Amendment,
     AmendOrder,
+    AmendRejected,
     AmendRequested,
     AmendWanted,
     CancelAll,
@@ -327,10 +329,17 @@ class Orders(CoreActor[OrdersState]):
 
     def _settle(self, state: OrdersState, issued: Issued, command: SettleUnknown) -> Decision:
         order = self._known(state, command.order_id)
-        if order.state != "unknown":
-            raise Refusal("conflict", f"order {order.order_id} is {order.state}, not unknown")
         if not command.reason:
             raise Refusal("invalid", "settling an unknown order needs a reason")
+        if order.state != "unknown" and order.amend == "unknown" and command.outcome != "canceled":
+            # The order itself is known: the word is about its amend.
+            origin, stream = Origin(order.session, 0), order_stream(order.order_id)
+            if command.outcome == "accepted":
+                return Decision((Write(stream, AmendAccepted(order.order_id, order.generation, None)),))
+            refused = AmendRejected(order.order_id, order.generation, origin, f"{issued.principal}: {command.reason}")
+            return Decision((Write(stream, refused),))
+        if order.state != "unknown":
+            raise Refusal("conflict", f"order {order.order_id} is {order.state}, not unknown")
         fact = UnknownSettled(order.order_id, command.outcome, command.reason, issued.principal)
         return Decision((Write(order_stream(order.order_id), fact),))
 

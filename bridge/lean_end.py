@@ -119,7 +119,7 @@ class LeanEnd:
 
     def _tell(self, heard: Heard) -> None:
         known = self._by_lean_id.get(heard.lean_id)
-        tag, order_id, leg = heard.tag, "", -1
+        tag, order_id, leg, generation = heard.tag, "", -1, 0
         kind: Any = heard.own or ("margin_call" if tag == "Margin Call" else "external")
         if known is not None and known.order_id:
             kind, order_id = ("exercise", known.order_id) if known.exercise else ("order", known.order_id)
@@ -131,6 +131,7 @@ class LeanEnd:
             if heard.status not in ("cancel_pending", "update_submitted") or index not in known.told:
                 known.told[index] = heard.status
             known.filled[index] = known.filled.get(index, 0) + heard.fill_quantity
+            generation = _confirmed(known, heard.lean_id) if heard.status == "update_submitted" else 0
             known.broker_ids = heard.broker_ids or known.broker_ids
         execution = f"{self.session}:{heard.lean_id}:{heard.event_id}" if heard.fill_quantity else ""
         if heard.fill_quantity:
@@ -142,6 +143,7 @@ class LeanEnd:
                 heard.fill_price, heard.fill_quantity, heard.quantity, heard.fee, execution, heard.message, tag,
                 heard.lean_id, heard.event_id, self._batch, heard.broker_ids, "" if known is None else known.type,
                 None if known is None else known.limit_price, heard.in_the_money, heard.settlement,
+                generation,
             )
         )  # fmt: skip
 
@@ -281,6 +283,9 @@ class LeanEnd:
                 return
             # For good, also where LEAN refuses: its answer is told, and what comes again must not happen after that.
             known.amended = frame.generation
+            asked = known.lean_ids if frame.leg_limits is not None else known.lean_ids[:1]
+            for lean_id in asked:
+                known.updating.setdefault(lean_id, []).append(frame.generation)
         tag = None if frame.tag is None else marked(frame.order_id, frame.tag)
         answer = self._answered(lambda: self._lean.amend(known, frame, tag))
         with self._lock:
@@ -289,6 +294,11 @@ class LeanEnd:
                 known.limit_price = known.limit_price if frame.limit_price is None else frame.limit_price
                 known.leg_limits = known.leg_limits if frame.leg_limits is None else frame.leg_limits
                 known.tag = known.tag if frame.tag is None else frame.tag
+            else:
+                known.refused.add(frame.generation)
+                for lean_id in asked:
+                    if frame.generation in known.updating.get(lean_id, ()):
+                        known.updating[lean_id].remove(frame.generation)
             status = "update_submitted" if answer.ok else known.shown
             self._returned(frame, answer.ok, status, known.lean_ids[:1], answer.message)
 
@@ -305,9 +315,13 @@ class LeanEnd:
 
     def _known(self, frame: protocol.AmendOrder | protocol.CancelOrder) -> Known | None:
         known = self._orders.get(frame.order_id)
-        if known is None or known.exercise:
+        if known is None or known.exercise or (known.attempt and frame.attempt > known.attempt):
             text = "Error: UnableToFindOrder - no such order"
             self._returned(frame, False, "invalid", (), text, known=False)
+            return None
+        if known.attempt and 0 < frame.attempt < known.attempt:
+            text = f"attempt {frame.attempt} is over: attempt {known.attempt} of order {frame.order_id} is here now"
+            self._returned(frame, False, "invalid", (), text)
             return None
         return known
 
@@ -321,8 +335,9 @@ class LeanEnd:
     def _query(self, frame: protocol.QueryOrder) -> None:
         with self._lock:
             known = self._orders.get(frame.order_id)
-            if known is not None:
-                self._returned(frame, True, known.shown, known.lean_ids, "")
+            if known is not None and known.attempt in (0, frame.attempt):
+                amend, text = _amend_of(known, frame.generation)
+                self._returned(frame, True, known.shown, known.lean_ids, text, amend=amend)
                 return
             untried = frame.attempt > self._asked.get(frame.order_id, 0)
             if untried:
@@ -340,12 +355,12 @@ class LeanEnd:
 
     def _returned(
         self, frame: Any, ok: bool, status: str, ids: tuple[int, ...], message: str, *, raised: str = "",
-        denied: bool = False, known: bool = True,
+        denied: bool = False, known: bool = True, amend: str = "",
     ) -> None:  # fmt: skip
         order_id = frame.exercise_id if isinstance(frame, protocol.Exercise) else frame.order_id
         self.event(
             protocol.CallReturned, _CALLS[type(frame)], order_id, getattr(frame, "attempt", 0), ok, status, ids,
-            message, raised, denied, known,
+            message, raised, denied, known, getattr(frame, "generation", 0), amend,
         )  # fmt: skip
 
     # --- nobody leads -----------------------------------------------------------------------------------------
@@ -382,6 +397,33 @@ class LeanEnd:
             or (wanted * held.get(symbol, 0) < 0 and abs(wanted) + closing.get(symbol, 0) <= abs(held.get(symbol, 0)))
             for symbol, wanted in left.items()
         )
+
+
+def _confirmed(known: Known, lean_id: int) -> int:
+    """The amend that an update of LEAN's confirms: the oldest that this leg was asked for. LEAN may tell of legs that
+    were not asked: they say nothing newer than the last one did."""
+    waiting = known.updating.get(lean_id)
+    if waiting:
+        known.confirmed = max(known.confirmed, waiting.pop(0))
+    return known.confirmed
+
+
+def _amend_of(known: Known, generation: int) -> tuple[str, str]:
+    """What is known of an amend, and in words. One that never came is never taken from now on; of an order that an
+    earlier session amended nothing is known."""
+    if not generation:
+        return "", ""
+    if generation in known.refused:
+        return "refused", "lean refused the amend"
+    if generation <= known.confirmed:
+        return "stands", ""
+    if generation <= known.amended:
+        return ("pending", "lean has not answered the amend") if known.working else ("refused", "the order is over")
+    if not known.attempt:
+        return "", "an earlier session may have amended it"
+    known.amended = generation
+    known.refused.add(generation)
+    return "never", "the amend never came here"
 
 
 _CALLS: Mapping[type[Any], str] = {

@@ -63,7 +63,11 @@ class Known(msgspec.Struct):
     lean_ids: tuple[int, ...]
     leg_limits: tuple[Decimal, ...] | None = None
     exercise: bool = False
+    #: The highest amend taken, which of them LEAN refused, which it confirmed last, and by LEAN's id those not yet.
     amended: int = 0
+    refused: set[int] = set()
+    confirmed: int = 0
+    updating: dict[int, list[int]] = {}
     told: dict[int, str] = {}
     filled: dict[int, int] = {}
     broker_ids: tuple[str, ...] = ()

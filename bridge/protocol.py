@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 16 * 1024 * 1024
 
 Mode = Literal["backtest", "live"]
@@ -111,7 +111,8 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     `order_id` is '' for orders that the other end made itself (assignment, exercise by exception, margin call,
     a manual trade); `leg` is the index into the order's legs, -1 where there is none. `fill_quantity` is signed,
     `fill_price` per share, `fee` in dollars. `kind` says why the order exists. `batch` is the same for all events
-    that the other end applied to its portfolio at once.
+    that the other end applied to its portfolio at once. `generation` is the amend's that an
+    `update_submitted` speaks of.
     """
 
     n: int
@@ -145,13 +146,17 @@ class OrderEvent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     limit_price: Decimal | None = None
     in_the_money: bool = False
     settlement: Decimal = Decimal(0)
+    generation: int = 0
 
 
 class CallReturned(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A call for our order came back: `ok` says LEAN took it; `lean_ids` per leg, -10 where LEAN gave none.
 
     `ok=False` with `raised` set: LEAN threw. `denied=True`: this end never called LEAN, and never will for this
-    attempt (a promise). For an exercise `order_id` is the exercise's id.
+    attempt (a promise). For an exercise `order_id` is the exercise's id. `attempt` is the one that the call named.
+
+    `generation` is the amend's that the call named, `amend` what a query's answer says of it: it `stands`, was
+    `refused`, is with LEAN (`pending`), or `never` came here and, as a promise, never will be taken; '' proves nothing.
     """
 
     n: int
@@ -166,6 +171,8 @@ class CallReturned(msgspec.Struct, frozen=True, array_like=True, tag=True):
     raised: str = ""
     denied: bool = False
     known_here: bool = True
+    generation: int = 0
+    amend: Literal["", "stands", "refused", "pending", "never"] = ""
 
 
 class CashMoved(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -469,10 +476,11 @@ class AmendOrder(Frame, frozen=True, array_like=True):
 
 
 class CancelOrder(Frame, frozen=True, array_like=True):
-    """Cancel a working order. `tag` '' leaves the order's own tag."""
+    """Cancel this attempt of an order, never another one (0: whichever works). `tag` '' leaves the order's own tag."""
 
     order_id: str
     tag: str = ""
+    attempt: int = 0
 
 
 class Exercise(Frame, frozen=True, array_like=True):
@@ -486,10 +494,11 @@ class Exercise(Frame, frozen=True, array_like=True):
 
 
 class QueryOrder(Frame, frozen=True, array_like=True):
-    """What became of this attempt? Answered by CallReturned(call='query') and the order's events again."""
+    """What became of this attempt, and of its amend `generation` (0: of none)? CallReturned(call='query') answers."""
 
     order_id: str
     attempt: int
+    generation: int = 0
 
 
 class MoveCash(Frame, frozen=True, array_like=True):

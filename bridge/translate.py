@@ -78,12 +78,12 @@ def event(frame: protocol.Event) -> Any:
             return lean.LeanOrderEvent(
                 frame.n, frame.at, frame.kind, frame.order_id, frame.leg, frame.symbol, frame.status,
                 exact(frame.fill_price), frame.fill_quantity, exact(frame.fee), frame.execution_id, frame.message,
-                frame.tag, frame.lean_id, frame.batch, frame.broker_ids, exact(frame.settlement),
+                frame.tag, frame.lean_id, frame.batch, frame.broker_ids, exact(frame.settlement), frame.generation,
             )  # fmt: skip
         case protocol.CallReturned():
             return lean.LeanReturned(
                 frame.n, frame.call, frame.order_id, frame.attempt, frame.ok, frame.status, frame.lean_ids,
-                frame.message, frame.raised, frame.denied, frame.known_here,
+                frame.message, frame.raised, frame.denied, frame.known_here, frame.generation, frame.amend,
             )  # fmt: skip
         case protocol.CashMoved():
             return lean.LeanCashMoved(frame.n, exact(frame.amount), frame.reason, frame.payment_id)
@@ -121,12 +121,12 @@ def word(out: Any) -> CommandFrame:
                 order_id, attempt, generation, change.quantity, change.limit_price, change.stop_price,
                 change.leg_limits, change.tag,
             )  # fmt: skip
-        case lean.Cancel(order_id=order_id, tag=tag):
-            return protocol.CancelOrder(order_id, tag)
+        case lean.Cancel(order_id=order_id, attempt=attempt, tag=tag):
+            return protocol.CancelOrder(order_id, tag, attempt)
         case lean.ExerciseWord(exercise_id=exercise_id, symbol=symbol, quantity=quantity, tag=tag):
             return protocol.Exercise(exercise_id, 1, symbol, quantity, tag)
-        case lean.Query(order_id=order_id, attempt=attempt):
-            return protocol.QueryOrder(order_id, attempt)
+        case lean.Query(order_id=order_id, attempt=attempt, generation=generation):
+            return protocol.QueryOrder(order_id, attempt, generation)
         case lean.MoveCash(amount=amount, reason=reason, transfer_id=transfer_id):
             return protocol.MoveCash(amount, reason, transfer_id)
         case _:

@@ -44,6 +44,7 @@ from actors.messages.orders import (
     ORDER_FACTS,
     AmendApproved,
     AmendSent,
+    AmendUnknown,
     CancelRequested,
     ExerciseRequested,
     ExerciseReturned,
@@ -73,7 +74,9 @@ class Gateway(CoreActor[GatewayState]):
         ExerciseReturned,
     )  # fmt: skip
     reacts = (OrderApproved, AmendApproved, ExerciseRequested, SessionOpened)
-    releases = (OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, CashWanted, SessionOpened)
+    releases = (
+        OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, AmendUnknown, CashWanted, SessionOpened,
+    )  # fmt: skip
 
     def __init__(self, rules: DeskRules) -> None:
         self._rules = rules
@@ -142,7 +145,8 @@ class Gateway(CoreActor[GatewayState]):
                 wanted = CashWanted(command.amount, command.reason, principal, f"t{state.transfers_asked + 1}")
                 return Decision((Write(STREAM, wanted),))
             case TimerDue(key=key):
-                return Decision(self._overdue(state, key.partition(":")[2]))
+                what, _, order_id = key.partition(":")
+                return Decision(self._overdue(state, what, order_id))
         return Decision()
 
     def unreadable(self, state: GatewayState, word: Any, error: Exception) -> Write:
@@ -150,11 +154,16 @@ class Gateway(CoreActor[GatewayState]):
         origin = Origin(state.session, getattr(word, "n", 0))
         return Write(STREAM, EventUnreadable(origin, msgspec.msgpack.encode(word), repr(error)))
 
-    def _overdue(self, state: GatewayState, order_id: str) -> tuple[Write, ...]:
+    def _overdue(self, state: GatewayState, what: str, order_id: str) -> tuple[Write, ...]:
         order = state.table.get(order_id)
-        if order is None or order.terminal or order.state == "unknown":
+        if order is None or order.terminal:
             return ()
         reason = f"no outcome within {self._rules.outcome_seconds:g} s"
+        if what == "amend":
+            unknown = AmendUnknown(order_id, order.generation, reason)
+            return (Write(order_stream(order_id), unknown),) if order.amend == "sent" else ()
+        if order.state == "unknown":
+            return ()
         return (Write(order_stream(order_id), OrderUnknown(order_id, reason)),)
 
     def _account(self, state: GatewayState, account: AccountView, now: dt.datetime) -> tuple[Write, ...]:

@@ -27,6 +27,9 @@ from actors.messages.orders import (
 )
 from actors.runtime import Fact, Write
 
+#: Statuses of a query's answer after which nothing can be amended.
+_ENDS = ("canceled", "filled", "invalid")
+
 
 def order_event(state: GatewayState, event: LeanOrderEvent) -> tuple[Write, ...]:
     """An event of an order: of ours, to facts in its stream; of anybody else, to the account's."""
@@ -57,7 +60,7 @@ def order_event(state: GatewayState, event: LeanOrderEvent) -> tuple[Write, ...]
             if order.state == "rejected":
                 return (seen,)
             fact = OrderRejected(order_id, origin, event.message)
-        case "update_submitted" if order.amend == "sent" and not order.terminal:
+        case "update_submitted" if _speaks_of_amend(order, event.generation):
             fact = AmendAccepted(order_id, order.generation, origin)
         case "new" if order.state == "sent":
             fact = OrderUnknown(order_id, event.message or "lean keeps it as new", origin)
@@ -122,20 +125,20 @@ def returned(state: GatewayState, returned: LeanReturned) -> tuple[Write, ...]:
     if order is None:
         return (seen,)
     stream = order_stream(order_id)
+    if returned.attempt != order.attempt:
+        return (seen,)  # it speaks of an attempt that is over
     proposal: OrderFact | None = None
     match returned.call:
         case "place" | "query" if returned.denied:
             # Only the session that was asked can promise never to send what it was asked.
-            asked = order.attempt == returned.attempt and order.session == state.session
-            if asked and order.state in ("sent", "pending_cancel", "unknown"):
+            if order.session == state.session and order.state in ("sent", "pending_cancel", "unknown"):
                 proposal = SendRefused(order_id, returned.attempt, origin, why)
         case "query" if returned.status == "absent" and order.state == "unknown":
             # The broker's own list does not have it, and the session that might have sent it is dead.
-            if order.attempt == returned.attempt:
-                proposal = SendRefused(order_id, returned.attempt, origin, why)
+            proposal = SendRefused(order_id, returned.attempt, origin, why)
         case "place" if not returned.ok and order.state in ("sent", "pending_cancel", "unknown"):
             proposal = OrderRejected(order_id, origin, why, returned.raised)
-        case "amend" if not returned.ok and order.amend == "sent" and not order.terminal:
+        case "amend" if not returned.ok and returned.known_here and _speaks_of_amend(order, returned.generation):
             proposal = AmendRejected(order_id, order.generation, origin, why)
         case "cancel" if not returned.known_here and order.state == "pending_cancel":
             proposal = OrderUnknown(order_id, why, origin)  # it may never have come there
@@ -143,9 +146,34 @@ def returned(state: GatewayState, returned: LeanReturned) -> tuple[Write, ...]:
             proposal = CancelRefused(order_id, origin, why)
         case "query" if order.state == "unknown" and returned.known_here:
             proposal = _proved(order, returned, origin)
+    amend = _proved_of_amend(state, order, returned, origin)
+    writes = () if amend is None else (Write(stream, amend),)
     if isinstance(proposal, UnknownSettled) and allowed(order, proposal):
-        return tuple(settled(order, proposal))
-    return (seen,) if proposal is None else _checked(order, Write(stream, proposal), origin)
+        if returned.status in _ENDS:
+            return tuple(settled(order, proposal))  # an amend of what is over is over with it
+        return (*settled(order, proposal), *writes)
+    if proposal is None:
+        return writes or (seen,)
+    return _checked(order, Write(stream, proposal), origin)
+
+
+def _speaks_of_amend(order: Order, generation: int) -> bool:
+    """Whether an answer is to the amend that waits for one: an older generation's settles nothing."""
+    return order.amend in ("sent", "unknown") and order.generation == generation and not order.terminal
+
+
+def _proved_of_amend(
+    state: GatewayState, order: Order, returned: LeanReturned, origin: Origin
+) -> AmendAccepted | AmendRejected | None:
+    """What a query's answer proves of an amend: that it stands, or was refused, or that the session that was sent it,
+    and no other, never got it and never will take it."""
+    if returned.call != "query" or not _speaks_of_amend(order, returned.generation):
+        return None
+    if returned.amend == "stands":
+        return AmendAccepted(order.order_id, order.generation, origin)
+    if returned.amend == "refused" or (returned.amend == "never" and order.amend_session == state.session):
+        return AmendRejected(order.order_id, order.generation, origin, returned.message or "it does not stand")
+    return None
 
 
 def _proved(order: Order, returned: LeanReturned, origin: Origin) -> OrderFact | None:

@@ -12,6 +12,7 @@ from actors.messages.order_state import Order
 from actors.messages.orders import (
     AmendApproved,
     AmendSent,
+    AmendUnknown,
     AmendWithheld,
     CancelRequested,
     ExerciseSent,
@@ -55,7 +56,7 @@ def release(state: GatewayState, recorded: Recorded) -> Iterable[Output | Write]
         case CancelRequested(order_id=order_id, tag=tag):
             order = state.table.orders[order_id]
             if order.state == "pending_cancel" and state.connected:
-                return (Output(LEAN, Cancel(order_id, tag)),)
+                return (Output(LEAN, Cancel(order_id, order.attempt, tag)),)
         case AmendSent() as sent:
             order = state.table.orders[sent.order_id]
             if order.terminal or order.amend != "sent" or order.generation != sent.generation:
@@ -70,7 +71,12 @@ def release(state: GatewayState, recorded: Recorded) -> Iterable[Output | Write]
         case OrderUnknown(order_id=order_id):
             order = state.table.orders[order_id]
             if order.state == "unknown" and state.connected:
-                return (Output(LEAN, Query(order_id, order.attempt)),)
+                return (Output(LEAN, _question(order)),)
+        case AmendUnknown(order_id=order_id, generation=generation):
+            order = state.table.orders[order_id]
+            asked = order.amend == "unknown" and order.generation == generation and not order.terminal
+            if asked and order.state != "unknown" and state.connected:
+                return (Output(LEAN, _question(order)),)
         case CashWanted() as wanted if state.connected:
             return (Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id)),)
         case SessionOpened(number=number) if state.connected and number == state.session:
@@ -89,9 +95,21 @@ def _resumed(state: GatewayState) -> Iterable[Output]:
         yield Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id))
     for order in (state.table.orders[order_id] for order_id in state.asked_before):
         if order.state == "pending_cancel":
-            yield Output(LEAN, Cancel(order.order_id, order.cancel_tag))
+            yield Output(LEAN, Cancel(order.order_id, order.attempt, order.cancel_tag))
+            continue
+        if order.amend == "unknown" and not order.terminal and order.state != "unknown":
+            # One session was asked, and the change is absolute: where it is a new one it is told again, to stand now.
+            if order.amend_session == state.session or _withheld(state, order, state.session):
+                yield Output(LEAN, _question(order))
+            elif order.change is not None:
+                yield Output(LEAN, Amend(order.order_id, order.attempt, order.generation, order.change))
         elif order.amend == "sent" and order.change is not None and not _withheld(state, order, state.session):
             yield Output(LEAN, Amend(order.order_id, order.attempt, order.generation, order.change))
+
+
+def _question(order: Order) -> Query:
+    """What became of its attempt, and of its amend where one has no answer."""
+    return Query(order.order_id, order.attempt, order.generation if order.amend in ("sent", "unknown") else 0)
 
 
 def _release_order(state: GatewayState, sent: OrderSent) -> Iterable[Output | Write]:

@@ -69,7 +69,9 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
             state.connected = True
             live = state.table.live.values()
             state.asked_before = tuple(
-                order.order_id for order in live if order.state == "pending_cancel" or order.amend == "sent"
+                order.order_id
+                for order in live
+                if order.state == "pending_cancel" or order.amend in ("sent", "unknown")
             )
             state.transfers_before = tuple(state.transfers)
             state.exercises_before = dict(state.exercises)
@@ -103,8 +105,11 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
 
 
 def _wait(state: GatewayState, order: Order, rules: DeskRules) -> None:
-    key = f"outcome:{order.order_id}"
-    state.deadlines.pop(key, None)
-    waits = order.state == "sent" or order.state == "pending_cancel" or order.amend == "sent"
-    if state.mode == "live" and waits and order.changed_at is not None:
-        state.deadlines[key] = order.changed_at + dt.timedelta(seconds=rules.outcome_seconds)
+    patience = dt.timedelta(seconds=rules.outcome_seconds)
+    for key, waits, since in (
+        (f"outcome:{order.order_id}", order.state in ("sent", "pending_cancel"), order.changed_at),
+        (f"amend:{order.order_id}", order.amend == "sent" and not order.terminal, order.amended_at),
+    ):
+        state.deadlines.pop(key, None)
+        if state.mode == "live" and waits and since is not None:
+            state.deadlines[key] = since + patience

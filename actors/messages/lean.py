@@ -133,6 +133,7 @@ class LeanOrderEvent(msgspec.Struct, frozen=True, tag=True):
     batch: int
     broker_ids: tuple[str, ...]
     settlement: Decimal = Decimal(0)
+    generation: int = 0
 
 
 class LeanReturned(msgspec.Struct, frozen=True, tag=True):
@@ -149,6 +150,8 @@ class LeanReturned(msgspec.Struct, frozen=True, tag=True):
     raised: str
     denied: bool
     known_here: bool
+    generation: int = 0
+    amend: Literal["", "stands", "refused", "pending", "never"] = ""
 
 
 class LeanCashMoved(msgspec.Struct, frozen=True, tag=True):
@@ -207,9 +210,10 @@ class Amend(msgspec.Struct, frozen=True, tag=True):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Cancel a working order."""
+    """Cancel this attempt of an order."""
 
     order_id: str
+    attempt: int
     tag: str
 
 
@@ -223,10 +227,11 @@ class ExerciseWord(msgspec.Struct, frozen=True, tag=True):
 
 
 class Query(msgspec.Struct, frozen=True, tag=True):
-    """Ask what became of an attempt."""
+    """Ask what became of an attempt, and of its amend where `generation` is not 0."""
 
     order_id: str
     attempt: int
+    generation: int = 0
 
 
 class MoveCash(msgspec.Struct, frozen=True, tag=True):

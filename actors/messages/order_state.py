@@ -20,6 +20,7 @@ from actors.messages.orders import (
     AmendRejected,
     AmendRequested,
     AmendSent,
+    AmendUnknown,
     AmendWithheld,
     CancelRefused,
     CancelRequested,
@@ -114,6 +115,8 @@ class Order(msgspec.Struct):
     amend: AmendState = "none"
     generation: int = 0
     change: Amendment | None = None
+    amend_session: int = 0
+    amended_at: dt.datetime | None = None
     executions: int = 0
     reason: str = ""
     version: int = 0
@@ -142,9 +145,9 @@ class Order(msgspec.Struct):
 
     @property
     def growing(self) -> bool:
-        """Whether an amend to more units is on its way."""
+        """Whether an amend to more units is on its way, or may be."""
         more = None if self.change is None else self.change.quantity
-        return self.amend == "sent" and more is not None and more > self.body.quantity
+        return self.amend in ("sent", "unknown") and more is not None and more > self.body.quantity
 
     @property
     def apart(self) -> bool:
@@ -266,6 +269,8 @@ def fold(table: OrderTable, recorded: Recorded) -> Order:
     order = table.orders[fact.order_id]
     target = next_state(order, fact)
     _fold_details(order, fact)
+    if isinstance(fact, AmendSent):
+        order.amended_at = recorded.at
     if target is not None:
         order.state = target
         order.changed_at = recorded.at
@@ -321,7 +326,9 @@ def _fold_details(order: Order, fact: OrderFact) -> None:
         case AmendApproved():
             order.amend, order.reserved = "approved", fact.reserved
         case AmendSent():
-            order.amend = "sent"
+            order.amend, order.amend_session = "sent", fact.session
+        case AmendUnknown():
+            order.amend = "unknown"
         case AmendDenied() | AmendWithheld() | AmendRejected():
             order.amend, order.change = "none", None
         case AmendAccepted():

@@ -338,6 +338,14 @@ class AmendRejected(OrderFact, frozen=True, array_like=True):
     reason: str
 
 
+class AmendUnknown(OrderFact, frozen=True, array_like=True):
+    """The change was sent, and is not proved to stand or to have failed. It is asked after; the order works on."""
+
+    KIND: ClassVar[str] = "orders.AmendUnknown"
+    generation: int
+    reason: str
+
+
 class OrderUnknown(OrderFact, frozen=True, array_like=True):
     """Sent, and not proved either way: counts as filled and as unfilled, whichever is worse."""
 
@@ -440,7 +448,7 @@ ORDER_FACTS: tuple[type[OrderFact], ...] = (
     OrderQueued, OrderReleased, OrderApproved, OrderDenied, OrderRequeued, OrderSent, SendWithheld, SendRefused,
     OrderAccepted, LegAccepted, LegFilled, LegCanceled, OrderCanceled, OrderRejected, OrderExpired, CancelRequested,
     CancelRefused, AmendRequested, AmendApproved, AmendDenied, AmendSent, AmendWithheld, AmendAccepted, AmendRejected,
-    OrderUnknown, UnknownSettled, LegsOverdue,
+    AmendUnknown, OrderUnknown, UnknownSettled, LegsOverdue,
 )  # fmt: skip
 
 

@@ -41,7 +41,9 @@ class Session:
         self._at_broker: dict[str, Ticket] = {}
         self._accounts: dict[str, TicketLeg] = {}
         self._placing: Ticket | None = None
-        self._waiting: list[tuple[str, Ticket]] = []
+        self._refused: set[tuple[str, int]] = set()
+        #: Cancels and amends that take effect at the end of the step; an amend by its generation.
+        self._waiting: list[tuple[str, Ticket, int]] = []
         self._touched = False
         self._last_id = 0
         broker.listener = self
@@ -99,16 +101,16 @@ class Session:
             )
             if ticket is not None and not closes and not ticket.cancel_asked:
                 ticket.cancel_asked = True
-                self._waiting.append(("cancel", ticket))
+                self._waiting.append(("cancel", ticket, 0))
                 count += 1
         return count
 
     def end_of_step(self) -> None:
         """What LEAN does after on_data: amends and cancels asked for in it take effect."""
         waiting, self._waiting = self._waiting, []
-        for what, ticket in waiting:
+        for what, ticket, generation in waiting:
             if what == "update" and ticket.order.working:
-                self.told.tell(ticket, 0, "update_submitted")
+                self.told.tell(ticket, 0, "update_submitted", generation=generation)
                 self.broker.try_to_fill(ticket.order)
             if what == "cancel" and ticket.order.working:
                 self.broker.cancel(ticket.order)
@@ -221,7 +223,8 @@ class Session:
             self.told.returned(frame, False, "invalid", (-10,) * len(frame.legs), refused)
             return
         order = broker_order(checks.rounded(frame), self.floor.now)
-        ticket = Ticket("order", order, [TicketLeg(self._next_id(), frame.tag) for _ in order.legs])
+        legs = [TicketLeg(self._next_id(), frame.tag) for _ in order.legs]
+        ticket = Ticket("order", order, legs, attempt=frame.attempt)
         self.tickets[order.order_id] = ticket
         if len({leg.symbol for leg in order.legs}) < len(order.legs):
             # LEAN's margin models throw on it: the order stays new for ever.
@@ -265,14 +268,15 @@ class Session:
             order.stop_price if frame.stop_price is None else lean_round(symbol, frame.stop_price), leg_limits,
         )  # fmt: skip
         if refusal:
+            self._refused.add((frame.order_id, frame.generation))
             self.told.returned(frame, False, ticket.shown, (leg.lean_id,), refusal)
             return
         if frame.tag is not None:
             leg.tag = frame.tag
         if order.working:
-            self._waiting.append(("update", ticket))
+            self._waiting.append(("update", ticket, frame.generation))
         else:  # amended to what had filled
-            self.told.tell(ticket, 0, "update_submitted")
+            self.told.tell(ticket, 0, "update_submitted", generation=frame.generation)
         self.told.returned(frame, True, "update_submitted", (leg.lean_id,), "")
 
     def _cancel(self, frame: protocol.CancelOrder) -> None:
@@ -291,15 +295,20 @@ class Session:
         if frame.tag:
             leg.tag = frame.tag
         self.told.tell(ticket, 0, "cancel_pending")
-        self._waiting.append(("cancel", ticket))
+        self._waiting.append(("cancel", ticket, 0))
         self.told.returned(frame, True, "cancel_pending", (leg.lean_id,), "")
 
     def _working_ticket(self, frame: protocol.AmendOrder | protocol.CancelOrder) -> Ticket | None:
         ticket = self.tickets.get(frame.order_id)
-        if ticket is None:
+        if ticket is None or (ticket.attempt and frame.attempt > ticket.attempt):
             text = "Error: UnableToFindOrder - no such order"
             self.told.returned(frame, False, "invalid", (), text, known=False)
-        elif not ticket.legs:
+            return None
+        if ticket.attempt and 0 < frame.attempt < ticket.attempt:
+            text = f"attempt {frame.attempt} is over: attempt {ticket.attempt} of order {frame.order_id} is here now"
+            self.told.returned(frame, False, "invalid", (), text)
+            return None
+        if not ticket.legs:
             text = f"Error: UnableToFindOrder - the order was {ticket.shown} before this session"
             self.told.returned(frame, False, ticket.shown, (), text)
             return None
@@ -350,9 +359,9 @@ class Session:
 
     def _query(self, frame: protocol.QueryOrder) -> None:
         ticket = self.tickets.get(frame.order_id)
-        if ticket is not None:
+        if ticket is not None and ticket.attempt in (0, frame.attempt):
             status = "new" if ticket.shown == "limbo" else ticket.shown
-            self.told.returned(frame, True, status, ticket.lean_ids, "")
+            self.told.returned(frame, True, status, ticket.lean_ids, "", amend=self._amend_of(frame, ticket))
             return
         seen = self.asked.get(frame.order_id, 0)
         untried = frame.attempt > seen
@@ -363,3 +372,17 @@ class Session:
             self.told.returned(frame, True, "absent", (), "the broker does not have it", known=False)
             return
         self.told.returned(frame, False, "", (), "not known here", denied=untried, known=False)
+
+    def _amend_of(self, frame: protocol.QueryOrder, ticket: Ticket) -> str:
+        """What became of an amend; one that never came is never taken from now on."""
+        if not frame.generation:
+            return ""
+        if (frame.order_id, frame.generation) in self._refused:
+            return "refused"
+        if frame.generation <= self._amended.get(frame.order_id, 0):
+            return "stands"  # what the broker took is told at the end of the step
+        if not ticket.attempt:
+            return ""
+        self._amended[frame.order_id] = frame.generation
+        self._refused.add((frame.order_id, frame.generation))
+        return "never"

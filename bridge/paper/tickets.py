@@ -23,6 +23,8 @@ class Ticket(msgspec.Struct):
     legs: list[TicketLeg]
     status: str = ""
     cancel_asked: bool = False
+    #: 0 where an earlier session placed it.
+    attempt: int = 0
 
     @property
     def lean_ids(self) -> tuple[int, ...]:

@@ -41,8 +41,9 @@ class Told:
         self._keep(kind(self.last, self._floor.now, *fields))
 
     def tell(
-        self, ticket: Ticket, index: int, status: Any, *, message: str = "", execution: Execution | None = None
-    ) -> None:
+        self, ticket: Ticket, index: int, status: Any, *, message: str = "", execution: Execution | None = None,
+        generation: int = 0,
+    ) -> None:  # fmt: skip
         """An event of one leg of an order."""
         leg, order, symbol = ticket.legs[index], ticket.order, ticket.order.legs[index].symbol
         leg.events += 1
@@ -55,7 +56,7 @@ class Told:
                 0 if execution is None else execution.quantity, order.wanted(order.legs[index]),
                 Decimal(0) if execution is None else execution.fee, self._execution_id(execution, leg), message,
                 leg.tag, leg.lean_id, leg.events, self._broker.last_batch if execution is None else execution.batch,
-                self.broker_ids(order.broker_id), order.type, order.limit_price,
+                self.broker_ids(order.broker_id), order.type, order.limit_price, generation=generation,
             )
         )  # fmt: skip
 
@@ -89,7 +90,7 @@ class Told:
 
     def returned(
         self, frame: Any, ok: bool, status: str, ids: tuple[int, ...], message: str, *, raised: str = "",
-        denied: bool = False, known: bool = True,
+        denied: bool = False, known: bool = True, amend: str = "",
     ) -> None:  # fmt: skip
         """What a call gave back: its own words, LEAN's status, and whether it is refused for good."""
         calls = {
@@ -99,7 +100,7 @@ class Told:
         order_id = frame.exercise_id if isinstance(frame, protocol.Exercise) else frame.order_id
         self.event(
             protocol.CallReturned, calls[type(frame)], order_id, getattr(frame, "attempt", 0), ok, status, ids,
-            message, raised, denied, known,
+            message, raised, denied, known, getattr(frame, "generation", 0), amend,
         )  # fmt: skip
 
     def _execution_id(self, execution: Execution | None, leg: TicketLeg) -> str:

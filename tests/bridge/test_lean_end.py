@@ -246,3 +246,57 @@ def test_a_partly_filled_exit_is_no_entry_when_nobody_leads(lean: Lean, end: Lea
     end.hear(heard(1, "partially_filled", 2, tag="cb:closes mine", fill_quantity=-1))
     lean.holdings = (protocol.Holding(CALL, Decimal(1), Decimal(3), Decimal(3)),)
     assert end.cancel_entries() == 0
+
+
+def test_a_cancel_and_a_question_hit_the_attempt_that_they_name_and_no_other(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = Answer((1,), False, "Error: no")
+    end.run([place("a", 1)])
+    end.hear(heard(1, "invalid"))
+    lean.answer = Answer((2,), True)
+    end.run([place("a", 2)])
+    end.run([protocol.CancelOrder("a", "", 1)])
+    assert (returned(end).ok, returned(end).attempt, returned(end).known_here) == (False, 1, True)
+    end.run([protocol.CancelOrder("a", "", 3)])
+    assert not returned(end).known_here
+    end.run([protocol.QueryOrder("a", 1)])
+    assert (returned(end).known_here, returned(end).denied) == (False, False)
+    assert [asked[0] for asked in lean.asked] == ["place", "place"]
+    end.run([protocol.CancelOrder("a", "", 2)])
+    assert (returned(end).status, returned(end).attempt) == ("cancel_pending", 2)
+    assert lean.asked[-1][:2] == ("cancel", "a")
+
+
+def test_every_answer_to_an_amend_of_leg_limits_names_its_generation(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = Answer((1, 2), True)
+    end.run([place("a", legs=((CALL, 1), (PUT, -1)))])
+    for generation in (1, 2):
+        end.run([protocol.AmendOrder("a", 1, generation, leg_limits=(Decimal(generation), Decimal(3)))])
+        assert returned(end).generation == generation
+    seen = list[int]()
+    for event_id, lean_id in enumerate((1, 2, 1, 2), start=2):
+        end.hear(heard(lean_id, "update_submitted", event_id, symbol=CALL if lean_id == 1 else PUT))
+        event = told(end)[-1]
+        assert isinstance(event, protocol.OrderEvent)
+        seen.append(event.generation)
+    assert seen == [1, 1, 2, 2]
+
+
+def test_a_question_about_an_amend_says_what_became_of_it(lean: Lean, end: LeanEnd) -> None:
+    end.run([place("a")])
+    end.hear(heard(1))
+
+    def asked(generation: int) -> str:
+        end.run([protocol.QueryOrder("a", 1, generation)])
+        return returned(end).amend
+
+    end.run([protocol.AmendOrder("a", 1, 1, limit_price=Decimal(6))])
+    assert (asked(0), asked(1)) == ("", "pending")
+    end.hear(heard(1, "update_submitted", 2))
+    assert asked(1) == "stands"
+    lean.answer = Answer((1,), False, "Error: no")
+    end.run([protocol.AmendOrder("a", 1, 2, limit_price=Decimal(7))])
+    assert asked(2) == "refused"
+    assert asked(3) == "never"
+    lean.answer = Answer((1,), True)
+    end.run([protocol.AmendOrder("a", 1, 3, limit_price=Decimal(8))])  # what was promised holds
+    assert (len(lean.asked), asked(3), asked(1)) == (3, "refused", "stands")

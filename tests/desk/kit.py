@@ -80,9 +80,15 @@ class Desk:
         values: dict[str, Any] = {
             "call": "place", "attempt": 1, "ok": True, "status": "submitted", "lean_ids": (), "message": "",
             "raised": "",
-            "denied": False, "known_here": True,
+            "denied": False, "known_here": True, "generation": self._generation(order_id),
         }  # fmt: skip
+        known = self.core.state("orders").table.get(order_id)
+        values["attempt"] = 1 if known is None else known.attempt
         self.core.tell(lean.LeanReturned(n=self.n, order_id=order_id, **{**values, **fields}), self.now)
+
+    def _generation(self, order_id: str) -> int:
+        known = self.core.state("orders").table.get(order_id)
+        return 0 if known is None else known.generation
 
     def event(self, order_id: str, leg: int, symbol: str, status: str, **fields: Any) -> None:
         """One event of one leg."""
@@ -90,6 +96,7 @@ class Desk:
         values: dict[str, Any] = {
             "kind": "order", "fill_price": Decimal(0), "fill_quantity": 0, "fee": Decimal(0), "execution_id": "",
             "message": "", "tag": "", "lean_id": leg + 1, "batch": self.n, "broker_ids": (f"b{order_id}{leg}",),
+            "generation": self._generation(order_id) if status == "update_submitted" else 0,
         }  # fmt: skip
         self.core.tell(
             lean.LeanOrderEvent(

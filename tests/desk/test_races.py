@@ -120,8 +120,11 @@ class Race:
             return
         order = self.random.choice(working)
         leg = self.random.randrange(len(order.body.legs))
-        if order.amend == "sent" and self.random.random() < 0.7:
-            if self.random.random() < 0.5:
+        if order.amend in ("sent", "unknown") and self.random.random() < 0.7:
+            if order.amend == "unknown":
+                amend = self.random.choice(("stands", "refused", "pending", ""))
+                self.desk.returned(order.order_id, call="query", status="submitted", amend=amend)
+            elif self.random.random() < 0.5:
                 self.desk.event(order.order_id, 0, order.body.legs[0].symbol, "update_submitted")
             else:
                 self.desk.returned(order.order_id, call="amend", ok=False, status="submitted")
@@ -274,6 +277,6 @@ def test_a_race_does_submit_send_fill_and_halt() -> None:
         assert any(isinstance(recorded.fact, OrderQueued) for recorded in race.desk.facts)
     for kind in (
         "OrderSent", "LegFilled", "OrderCanceled", "BreakerRaised", "SendWithheld", "OrderUnknown", "AmendAccepted",
-        "OrderDenied", "PositionOpened", "CancelRefused", "reducing",
+        "AmendUnknown", "OrderDenied", "PositionOpened", "CancelRefused", "reducing",
     ):  # fmt: skip
         assert seen.get(kind, 0) > 0, kind

@@ -387,7 +387,7 @@ def test_an_amend_to_more_that_came_too_late_leaves_the_order_filled() -> None:
             desk.returned("a", call="amend", ok=False, status="filled")
         else:
             desk.wait(60)
-            desk.returned("a", call="query", status="filled")
+            desk.returned("a", call="query", status="filled", amend="refused")
         assert desk.order("a").state == "filled"
 
 
