@@ -120,7 +120,7 @@ class Risk(CoreActor[RiskState]):
         body, stream = order.body, order_stream(order.order_id)
         evidence = _evidence(market, body)
         reducing = self._reduces(state, order, body)
-        reserved, risk_class = _reservation(body)
+        reserved, risk_class = _reserved(body, state.book.positions.get(body.position_id))
         reasons = self._reasons(state, order, body, reducing, reserved, risk_class, now, market)
         if reasons:
             return Write(stream, OrderDenied(order.order_id, tuple(reasons), evidence))
@@ -134,7 +134,7 @@ class Risk(CoreActor[RiskState]):
     ) -> Write:
         body, stream = apply_change(order.body, wanted.change), order_stream(order.order_id)
         reducing = self._reduces(state, order, body)
-        reserved, risk_class = _reservation(body)
+        reserved, risk_class = _reserved(body, state.book.positions.get(body.position_id))
         reasons = self._reasons(state, order, body, reducing, reserved, risk_class, now, market)
         if not order.reducing and not reasons and state.level >= NO_ENTRY:
             words = "the order was let in as one that adds risk: cancel it, and close with a new one"
@@ -315,6 +315,28 @@ def _reservation(body: OrderBody) -> tuple[Decimal | None, RiskClass]:
     covered = lost <= max(abs(paid), _width(body)) * body.quantity
     risk_class: RiskClass = "undefined" if short and not stock and not covered else "defined"
     return lost, risk_class
+
+
+def _reserved(body: OrderBody, position: Position | None) -> tuple[Decimal | None, RiskClass]:
+    """The same beside the position that the order names: a short leg that its long ones cover adds what the whole can
+    lose more than before."""
+    alone = _reservation(body)
+    if position is None or alone[1] == "defined" or body.limit_price is None:
+        return alone
+    held = position.holdings
+    whole = {leg.symbol: held.get(leg.symbol, 0) + leg.ratio * body.quantity for leg in body.legs}
+    try:
+        before, after = (payoff([Leg(*each) for each in legs.items() if each[1]]) for legs in (held, {**held, **whole}))
+    except ValueError:
+        return alone
+    if before.maximum_loss is UNLIMITED or after.maximum_loss is UNLIMITED:
+        return alone
+    scale = 100 if any(is_option(leg.symbol) for leg in body.legs) else 1
+    paid = body.limit_price * scale * body.quantity
+    lost = max(Decimal(0), Decimal(after.maximum_loss) - Decimal(before.maximum_loss) + paid)
+    strikes = [each.strike for each in map(parse_symbol, {**held, **whole}) if isinstance(each, Contract)]
+    width = (max(strikes) - min(strikes)) * 100 * body.quantity if strikes else Decimal(0)
+    return lost, "defined" if lost <= max(abs(paid), width) else "undefined"
 
 
 def _width(body: OrderBody) -> Decimal:

@@ -23,7 +23,8 @@ _TOLD: tuple[type[Fact], ...] = (
     lean.AccountSeen, lean.Anomaly, lean.CashWanted, lean.EventSeen, lean.EventUnreadable, lean.Reconciled,
     lean.SessionClosed, lean.SessionOpened, orders.AllCanceled, orders.AmendWanted, orders.CancelWanted,
     orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.OrderWanted,
-    positions.LotsCrossed, positions.PositionAssigned, positions.VolatilityObserved,
+    positions.LotsCrossed, positions.PositionAssigned, positions.PositionBroken, positions.PositionMended,
+    positions.PositionUnwinding, positions.PositionWaiting, positions.VolatilityObserved,
 )  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def desk_core(
 ) -> Core:
     """A core with the whole desk over a journal, not yet started. `more` actors come last; `options` go to Core."""
     actors = (
-        Orders(rules, sessions), Risk(rules, sessions), Gateway(rules), Breaker(rules), Positions(),
+        Orders(rules, sessions), Risk(rules, sessions), Gateway(rules), Breaker(rules), Positions(rules),
         Volatility(sessions), Performance(), *more,
     )  # fmt: skip
     return Core(actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options)

@@ -39,9 +39,11 @@ _CATEGORY_OF_SUBJECT: dict[str, Category] = {
 _WARNINGS = frozenset({
     "orders.OrderDenied", "orders.OrderRejected", "orders.OrderUnknown", "orders.SendWithheld", "orders.CancelRefused",
     "orders.AmendDenied", "orders.AmendRejected", "breaker.BreakerRaised", "positions.PositionAssigned",
-    "runtime.FactSkipped",
+    "positions.PositionBroken", "positions.PositionUnwinding", "orders.LegsOverdue", "runtime.FactSkipped",
 })  # fmt: skip
-_ERRORS = frozenset({"lean.Anomaly", "lean.EventUnreadable", "runtime.ActorFailed"})
+_ERRORS = frozenset({
+    "lean.Anomaly", "lean.EventUnreadable", "runtime.ActorFailed", "positions.PositionWaiting",
+})  # fmt: skip
 #: Said so often that only a debugger wants to read it.
 _DEBUG = frozenset({"lean.AccountSeen", "lean.EventSeen"})
 #: Notices that tell of a failure; any other is a word about how things go.

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from actors.runtime import Fact
+from actors.runtime import Command, Fact
+
+
+class MendPosition(Command, frozen=True, tag=True):
+    """An operator's word on a position that is broken: complete it, unwind it, or keep it as it is. Needs a reason."""
+
+    position_id: str
+    way: Literal["complete", "unwind", "keep"]
+    reason: str
 
 
 class PositionOpened(Fact, frozen=True, array_like=True):
@@ -35,6 +43,52 @@ class PositionAssigned(Fact, frozen=True, array_like=True):
     symbol: str
     quantity: int
     kind: str
+
+
+class PositionBroken(Fact, frozen=True, array_like=True):
+    """An ended order left its legs unequal in a position: signed contracts per symbol that are `missing` to the most
+    units that any leg has, and those that are there beyond the whole ones (`surplus`). `naked`: a short one among
+    these has no long one beside it. It is completed within the collar until `deadline`, else unwound."""
+
+    KIND: ClassVar[str] = "positions.PositionBroken"
+    position_id: str
+    order_id: str
+    missing: tuple[tuple[str, int], ...]
+    surplus: tuple[tuple[str, int], ...]
+    naked: bool
+    deadline: dt.datetime
+
+
+class PositionUnwinding(Fact, frozen=True, array_like=True):
+    """What is broken is not, or no more, completed: its surplus is taken back, bought-back shorts first. Nothing that
+    could be done until `deadline` makes it wait for the operator."""
+
+    KIND: ClassVar[str] = "positions.PositionUnwinding"
+    position_id: str
+    order_id: str
+    reason: str
+    deadline: dt.datetime
+
+
+class PositionWaiting(Fact, frozen=True, array_like=True):
+    """What is broken waits for the operator: nothing more is done by itself, but where the order `waits_for` is
+    proved."""
+
+    KIND: ClassVar[str] = "positions.PositionWaiting"
+    position_id: str
+    order_id: str
+    reason: str
+    waits_for: str = ""
+
+
+class PositionMended(Fact, frozen=True, array_like=True):
+    """An order's legs in a position are equal again, or somebody keeps them as they are; `how` says by what."""
+
+    KIND: ClassVar[str] = "positions.PositionMended"
+    position_id: str
+    order_id: str
+    how: Literal["completed", "unwound", "filled late", "by hand", "delivered", "kept"]
+    principal: str = ""
 
 
 class EquityMarked(Fact, frozen=True, array_like=True):

@@ -1,5 +1,5 @@
-"""Positions: lots and campaigns as the fold of executions, and what they tell when they open, close or are
-delivered."""
+"""Positions: lots and campaigns as the fold of executions, and what they tell when they open, close, are delivered or
+are left broken."""
 
 from __future__ import annotations
 
@@ -11,30 +11,66 @@ import msgspec
 
 from actors.messages.book import BOOK_FACTS, EXTERNAL, Book, delivery_of, fold_book
 from actors.messages.lean import AccountFill
-from actors.messages.orders import LegFilled
-from actors.messages.positions import LotsCrossed, PositionAssigned, PositionClosed, PositionOpened
+from actors.messages.orders import (
+    AmendAccepted,
+    AmendDenied,
+    AmendRejected,
+    AmendWithheld,
+    LegFilled,
+    OrderCanceled,
+    OrderDenied,
+    OrderExpired,
+    OrderFact,
+    OrderQueued,
+    OrderRejected,
+    UnknownSettled,
+)
+from actors.messages.positions import (
+    LotsCrossed,
+    MendPosition,
+    PositionAssigned,
+    PositionBroken,
+    PositionClosed,
+    PositionOpened,
+    PositionUnwinding,
+)
 from actors.options.contracts import Contract, parse_symbol
-from actors.runtime import CoreActor, Decision, Recorded, TimerDue, Write
+from actors.positions._ledger import MENDING_FACTS, PRINCIPAL, Ledger, clip_all, fold_ledger
+from actors.positions._mending import Mending, due
+from actors.runtime import CoreActor, Decision, Issued, Recorded, Refusal, TimerDue, ViewChanged, Write
+from config.desk import DeskRules
 
 #: After the expiry date, when every market has booked its expiries (UTC). LEAN does so by 06:00.
 _CROSSING_TIME = dt.time(6, 30, tzinfo=dt.UTC)
+#: After these an order may have ended, beside fills.
+_ENDS = (
+    OrderCanceled, OrderRejected, OrderExpired, OrderDenied, UnknownSettled, AmendAccepted, AmendDenied, AmendRejected,
+    AmendWithheld,
+)  # fmt: skip
 
 
 class PositionsState(msgspec.Struct):
-    """The book, the positions already announced with their campaign, and expired lots that offset each other."""
+    """The book, the positions already announced with their campaign, expired lots that offset each other, and what
+    is broken."""
 
     book: Book = msgspec.field(default_factory=Book)
     announced: dict[str, str] = msgspec.field(default_factory=dict)
     crossings: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
+    ledger: Ledger = msgspec.field(default_factory=Ledger)
 
 
 class Positions(CoreActor[PositionsState]):
-    """Owner of the book by position. Executions are booked by the fold; decisions only announce."""
+    """Owner of the book by position. Executions are booked by the fold; decisions announce, and mend what is broken."""
 
     name = "positions"
     group = "book"
-    folds = (*BOOK_FACTS, PositionOpened, PositionClosed)
-    reacts = (LegFilled, AccountFill)
+    commands = (MendPosition,)
+    folds = tuple(dict.fromkeys((*BOOK_FACTS, PositionOpened, PositionClosed, *MENDING_FACTS)))
+    reacts = (LegFilled, AccountFill, *_ENDS, OrderQueued, LotsCrossed, PositionBroken, PositionUnwinding)
+    views = True
+
+    def __init__(self, rules: DeskRules) -> None:
+        self._rules = rules
 
     def initial(self) -> PositionsState:
         return PositionsState()
@@ -43,9 +79,13 @@ class Positions(CoreActor[PositionsState]):
         fact = recorded.fact
         if isinstance(fact, BOOK_FACTS):
             fold_book(state.book, recorded)
+        if self._rules.mend_broken:
+            fold_ledger(state.ledger, state.book, recorded, self._rules)
         match fact:
             case LegFilled(symbol=symbol) | AccountFill(symbol=symbol) | LotsCrossed(symbol=symbol):
                 self._crossing(state, symbol)
+                if not isinstance(fact, LegFilled):
+                    clip_all(state.ledger, state.book)
             case PositionOpened(position_id=position_id, campaign_id=campaign_id):
                 state.announced[position_id] = campaign_id
             case PositionClosed(position_id=position_id):
@@ -66,14 +106,36 @@ class Positions(CoreActor[PositionsState]):
             state.crossings[f"cross:{symbol}"] = dt.datetime.combine(after, _CROSSING_TIME)
 
     def due(self, state: PositionsState) -> dict[str, dt.datetime]:
-        return state.crossings
+        return {**state.crossings, **due(state.ledger)}
 
     def decide(self, state: PositionsState, message: Any, now: dt.datetime, market: Any) -> Decision:
+        mending = Mending(state.ledger, state.book, self._rules, now, market)
+        if not self._rules.mend_broken and isinstance(message, Recorded) and isinstance(message.fact, OrderFact):
+            filled = isinstance(message.fact, LegFilled)
+            order_id = message.fact.order_id
+            return Decision(self._announce(state, (state.book.owner[order_id],), order_id) if filled else ())
         match message:
-            case Recorded(fact=LegFilled(order_id=order_id)):
-                return Decision(self._announce(state, (state.book.owner[order_id],), order_id))
+            case ViewChanged():
+                return Decision(mending.again())
+            case Recorded(fact=LegFilled(order_id=order_id) as fact):
+                told = self._announce(state, (state.book.owner[order_id],), order_id)
+                return Decision((*told, *mending.after(order_id, fact)))
             case Recorded(fact=AccountFill() as fill):
-                return Decision(self._delivered(state, fill))
+                return Decision((*self._delivered(state, fill), *mending.again()))
+            case Recorded(fact=LotsCrossed()):
+                return Decision(mending.again())
+            case Recorded(fact=OrderQueued(principal=principal, body=body)):
+                return Decision(mending.hand(body.position_id) if body.position_id and principal != PRINCIPAL else ())
+            case Recorded(fact=PositionBroken(order_id=order_id) | PositionUnwinding(order_id=order_id)):
+                return Decision(mending.step(order_id))
+            case Recorded(fact=OrderFact(order_id=order_id) as fact):
+                return Decision(mending.after(order_id, fact))
+            case Issued(command=MendPosition() as command):
+                if not self._rules.mend_broken:
+                    raise Refusal("refused", "mending is off: risk.mend_broken")
+                return Decision(mending.obey(message, command))
+            case TimerDue(key=key) if key.startswith("mend:"):
+                return Decision(mending.overdue(key.removeprefix("mend:")))
             case TimerDue(key=key):
                 symbol = key.partition(":")[2]
                 return Decision((Write("account", LotsCrossed(symbol, self._settlement(symbol, market))),))

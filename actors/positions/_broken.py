@@ -1,0 +1,191 @@
+"""What an ended order left of a position with its legs unequal: the record, its arithmetic and how facts change it.
+
+No decision and no price here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from actors.messages.book import Position
+from actors.messages.order_state import Order
+from actors.messages.orders import OrderBody
+from actors.messages.positions import PositionBroken, PositionMended, PositionUnwinding, PositionWaiting
+from actors.options.contracts import Contract, is_option, parse_symbol
+
+Phase = Literal["complete", "unwind", "waiting", "mended"]
+#: Who filled what changed a record last.
+By = Literal["", "order", "mending", "hand", "account"]
+#: Signed contracts or shares by symbol.
+Quantities = dict[str, int]
+
+
+class BrokenLeg(msgspec.Struct):
+    """A leg of the order: `have` is the signed quantity of it that is there; `closes` where it stood against the
+    position's holding."""
+
+    symbol: str
+    ratio: int
+    have: int
+    closes: bool
+
+    @property
+    def whole(self) -> int:
+        """Whole units of which this leg is there."""
+        return max(0, self.have // self.ratio)
+
+    @property
+    def begun(self) -> int:
+        """Units that this leg has begun."""
+        return max(0, -(-self.have // self.ratio))
+
+
+class Broken(msgspec.Struct):
+    """The legs of one ended order in its position, what they cost so far in dollars, and how far mending is.
+
+    `limit` is what a unit was allowed to cost, in dollars, signed; None where the order had no limit. `order` is the
+    last order wanted for it, `tries` those since something filled. `quiet_until`: a hand is on it.
+    """
+
+    order_id: str
+    position_id: str
+    legs: list[BrokenLeg]
+    quantity: int
+    limit: Decimal | None
+    paid: Decimal
+    deadline: dt.datetime
+    phase: Phase = "complete"
+    reason: str = ""
+    order: str = ""
+    count: int = 0
+    tries: int = 0
+    tried_at: dt.datetime | None = None
+    #: We asked for the end of `order`, or somebody else did.
+    stopped: bool = False
+    stopped_by: str = ""
+    quiet_until: dt.datetime | None = None
+    waits_for: str = ""
+    by: By = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is being mended."""
+        return self.phase in ("complete", "unwind")
+
+    @property
+    def equal(self) -> bool:
+        """Whether all legs are there in the proportion of their ratios."""
+        first = self.legs[0]
+        return all(leg.have * first.ratio == first.have * leg.ratio for leg in self.legs)
+
+    @property
+    def units(self) -> int:
+        """Units that there would be with everything completed."""
+        return min(self.quantity, max(leg.begun for leg in self.legs))
+
+    def missing(self, position: Position | None) -> Quantities:
+        """What completes it. A closing leg never beyond what is held."""
+        found: Quantities = {}
+        for leg in self.legs:
+            lacks = leg.ratio * self.units - leg.have
+            if lacks * leg.ratio <= 0:
+                continue
+            if leg.closes:
+                held = 0 if position is None else position.holding(leg.symbol)
+                lacks = 0 if held * lacks >= 0 else _toward_zero(lacks, -held)
+            if lacks:
+                found[leg.symbol] = lacks
+        return found
+
+    def surplus(self) -> Quantities:
+        """What is there beyond whole units."""
+        units = min(leg.whole for leg in self.legs)
+        over = {leg.symbol: leg.have - leg.ratio * units for leg in self.legs if leg.have * leg.ratio > 0}
+        return {symbol: quantity for symbol, quantity in over.items() if quantity}
+
+    def taken_back(self, position: Position | None) -> Quantities:
+        """What unwinds it, signed as orders: opened surplus goes back. An order that only closed is carried on with:
+        what it closed is never opened anew."""
+        if all(leg.closes for leg in self.legs):
+            return self.missing(position)
+        closing = {leg.symbol: None for leg in self.legs if leg.closes}
+        return {symbol: -quantity for symbol, quantity in self.surplus().items() if symbol not in closing}
+
+    def leg(self, symbol: str) -> BrokenLeg | None:
+        """The leg of this symbol."""
+        return next((leg for leg in self.legs if leg.symbol == symbol), None)
+
+    def clip(self, position: Position | None) -> None:
+        """No opened leg has more than the position holds: what expired or was delivered is not there."""
+        for leg in self.legs:
+            if leg.closes:
+                continue
+            held = 0 if position is None else position.holding(leg.symbol)
+            kept = _toward_zero(leg.have, held) if leg.have * held > 0 else 0
+            if kept != leg.have:
+                leg.have, self.by = kept, self.by or "account"
+
+
+def broken(order: Order, position_id: str, position: Position | None, paid: Decimal, deadline: dt.datetime) -> Broken:
+    """The record of an ended order as it stands now."""
+    body, legs = order.body, list[BrokenLeg]()
+    for leg, filled in zip(body.legs, order.filled, strict=True):
+        rest = (0 if position is None else position.holding(leg.symbol)) - filled
+        legs.append(BrokenLeg(leg.symbol, leg.ratio, filled, rest * leg.ratio < 0))
+    found = Broken(order.order_id, position_id, legs, body.quantity, unit_limit(body), paid, deadline)
+    found.clip(position)
+    return found
+
+
+def unit_limit(body: OrderBody) -> Decimal | None:
+    """Dollars that a unit may cost at the order's limit; None where it has none."""
+    scale = 100 if any(is_option(leg.symbol) for leg in body.legs) else 1
+    if body.limit_price is not None:
+        return body.limit_price * scale
+    if body.leg_limits is None:
+        return None
+    return sum(
+        (
+            leg.ratio * price * (100 if is_option(leg.symbol) else 1)
+            for leg, price in zip(body.legs, body.leg_limits, strict=True)
+        ),
+        Decimal(0),
+    )
+
+
+def naked(surplus: Quantities) -> bool:
+    """Whether short contracts are more than long ones of the same right; a hundred shares cover a call."""
+    net = {"C": 0, "P": 0}
+    for symbol, quantity in surplus.items():
+        parsed = parse_symbol(symbol)
+        if isinstance(parsed, Contract):
+            net[parsed.right] += quantity
+        else:
+            net["C"] += quantity // 100
+    return min(net.values()) < 0
+
+
+def fold_phase(
+    record: Broken, fact: PositionBroken | PositionUnwinding | PositionWaiting | PositionMended
+) -> None:  # fmt: skip
+    """What our own facts make of a record."""
+    record.waits_for = ""
+    match fact:
+        case PositionBroken(deadline=deadline):
+            record.phase, record.reason, record.deadline = "complete", "", deadline
+        case PositionUnwinding(deadline=deadline, reason=reason):
+            record.phase, record.reason, record.deadline = "unwind", reason, deadline
+        case PositionWaiting(reason=reason, waits_for=waits_for):
+            record.phase, record.reason, record.waits_for = "waiting", reason, waits_for
+        case PositionMended():
+            record.phase, record.reason, record.quiet_until = "mended", "", None
+    record.tries, record.by = 0, ""
+
+
+def _toward_zero(quantity: int, bound: int) -> int:
+    """The smaller of two quantities of one sign."""
+    return min(quantity, bound) if quantity > 0 else max(quantity, bound)
