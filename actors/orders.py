@@ -200,7 +200,7 @@ class Orders(CoreActor[OrdersState]):
                 return self._wanted(state, wanted)
             case Recorded(fact=CancelWanted() as wanted):
                 order = state.table.get(wanted.order_id)
-                if order is None or order.terminal or order.cancel_wanted:
+                if order is None or order.terminal or order.cancel_wanted or order.state == "unknown":
                     return Decision()
                 return Decision(self._cancel(order, wanted.principal, wanted.reason, ""))
             case Recorded(fact=AmendWanted() as wanted):

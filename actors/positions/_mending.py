@@ -228,7 +228,7 @@ class Mending:
 
     def _stop(self, record: Broken, reason: str) -> Writes:
         live = self._live(record.order)
-        if live is None or live.cancel_wanted or record.stopped:
+        if live is None or live.cancel_wanted or live.state == "unknown" or record.stopped:
             return ()
         return (Write(PRINCIPAL, CancelWanted(record.order, PRINCIPAL, reason)),)
 
