@@ -10,15 +10,15 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from bridge.paper.synthetic import Exchange
 from bridge.paper.synthetic.instruments import expiries
-from daemon.journal import verify
 from tests.processes.kit import Process
+from tests.processes.remains import compare, of_journal, of_ledger
 
 TOKEN = "0123456789 a token of the test"
 DAY = dt.date(2026, 1, 5)
-#: Times the wall's speed: an hour takes some seconds.
-SPEED = "900"
 
 
 def ask(address: str, path: str, body: object = None) -> dict:
@@ -38,23 +38,24 @@ def spread() -> list[dict]:
     return [{"symbol": calls[near].symbol, "ratio": 1}, {"symbol": calls[near + 2].symbol, "ratio": -1}]
 
 
-def test_two_processes_trade_a_synthetic_hour_and_end_clean(tmp_path: Path) -> None:
+@pytest.mark.parametrize("speed", ["900", pytest.param("60", marks=pytest.mark.long)])
+def test_two_processes_trade_a_synthetic_hour_and_end_clean(tmp_path: Path, speed: str) -> None:
     with contextlib.ExitStack() as ended:
-        _hour(tmp_path, ended)
+        _hour(tmp_path, ended, speed)
 
 
-def _hour(tmp_path: Path, ended: contextlib.ExitStack) -> None:
+def _hour(tmp_path: Path, ended: contextlib.ExitStack, speed: str) -> None:
     bridge, journal = str(tmp_path / "bridge"), tmp_path / "journal"
     daemon = Process(
-        tmp_path, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--speed", SPEED,
+        tmp_path, "run", "run", "--journal", str(journal), "--bridge", bridge, "--clock", "market", "--speed", speed,
         "--once", "--api", "127.0.0.1:0", CALLBOARD_AUTH_TOKEN=TOKEN,
     )  # fmt: skip
     ended.callback(daemon.kill)
     daemon.wait_for("ready")
     address = re.findall(r"api: (\S+)", daemon.said)[0]
     market = Process(
-        tmp_path, "market", "market", "--bridge", bridge, "--synthetic", "7", "--speed", SPEED, "--subscribe",
-        "ACME:weeklys,strikes=-5..5,days=0..20",
+        tmp_path, "market", "market", "--bridge", bridge, "--synthetic", "7", "--speed", speed, "--subscribe",
+        "ACME:weeklys,strikes=-5..5,days=0..20", "--ledger", str(tmp_path / "ledger"),
     )  # fmt: skip
     ended.callback(market.kill)
     daemon.wait_for("connected")
@@ -70,12 +71,16 @@ def _hour(tmp_path: Path, ended: contextlib.ExitStack) -> None:
     assert market.stop() == 0, market.said
     assert daemon.end() == 0, daemon.said
     assert "it said goodbye" in daemon.said
-    assert verify(journal).problem is None
+    ours, brokers = of_journal(journal), of_ledger(tmp_path / "ledger")
+    verdict = compare(ours, brokers)
+    assert verdict.equal, verdict
+    assert {order: state for order, (state, _) in ours.orders.items()} == {"spread": "filled", "close": "filled"}
+    print(f"{speed}x: {len(ours.orders)} orders, {ours.executions.total()} executions, cash {ours.cash}, as the broker")
     assert account["cash"] == account["lean"]["cash"]
     assert account["lean"]["holdings"] == []
 
 
-def _state(address: str, order: dict, seconds: float = 60.0) -> str:
+def _state(address: str, order: dict, seconds: float = 120.0) -> str:
     """Submit an order; its state once it is over."""
     until = time.monotonic() + seconds
     shown = ask(address, "/api/v1/orders", order)
@@ -86,7 +91,7 @@ def _state(address: str, order: dict, seconds: float = 60.0) -> str:
     return shown["state"]
 
 
-def _wait(address: str, instant: str, seconds: float = 60.0) -> None:
+def _wait(address: str, instant: str, seconds: float = 240.0) -> None:
     """Return once the market's time is past an instant."""
     until = time.monotonic() + seconds
     while ask(address, "/api/v1/status")["now"] < instant:
