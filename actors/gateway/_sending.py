@@ -75,7 +75,7 @@ def release(state: GatewayState, recorded: Recorded) -> Iterable[Output | Write]
         case AmendUnknown(order_id=order_id, generation=generation):
             order = state.table.orders[order_id]
             asked = order.amend == "unknown" and order.generation == generation and not order.terminal
-            if asked and order.state != "unknown" and state.connected:
+            if asked and state.connected:
                 return (Output(LEAN, _question(order)),)
         case CashWanted() as wanted if state.connected:
             return (Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id)),)
@@ -108,8 +108,9 @@ def _resumed(state: GatewayState) -> Iterable[Output]:
 
 
 def _question(order: Order) -> Query:
-    """What became of its attempt, and of its amend where one has no answer."""
-    return Query(order.order_id, order.attempt, order.generation if order.amend in ("sent", "unknown") else 0)
+    """What became of its attempt, and of its amend where that is unknown: one that is sent may be on its way yet, and a
+    question that overtakes it would forbid it."""
+    return Query(order.order_id, order.attempt, order.generation if order.amend == "unknown" else 0)
 
 
 def _release_order(state: GatewayState, sent: OrderSent) -> Iterable[Output | Write]:

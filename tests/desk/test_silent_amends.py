@@ -146,3 +146,14 @@ def test_an_answer_about_another_attempt_changes_nothing() -> None:
     assert desk.order("a").state == "pending_cancel"
     desk.returned("a", call="place", ok=False, status="invalid")
     assert desk.order("a").state == "rejected"
+
+
+def test_a_question_about_the_order_does_not_forbid_an_amend_that_is_told_again() -> None:
+    desk = Desk()
+    desk.submit("a", *SPREAD, limit="4.00")
+    desk.command(AmendOrder("a", Amendment(quantity=2)))
+    desk.sent()  # both are lost with the connection
+    reconnect(desk)
+    told = desk.sent()
+    assert lean.Query("a", 1, 0) in told
+    assert lean.Amend("a", 1, 1, Amendment(quantity=2)) in told
