@@ -61,6 +61,8 @@ def release(state: GatewayState, recorded: Recorded) -> Iterable[Output | Write]
             order = state.table.orders[sent.order_id]
             if order.terminal or order.amend != "sent" or order.generation != sent.generation:
                 return ()
+            if not state.connected or sent.session != state.session:
+                return ()  # nobody is there to take it: it is told when somebody is
             reason = _withheld(state, order, sent.session)
             if reason is not None:
                 withheld = AmendWithheld(order.order_id, sent.generation, reason)

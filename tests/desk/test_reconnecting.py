@@ -11,6 +11,7 @@ from actors.messages import lean
 from actors.messages.breaker import Halt
 from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder, ExerciseContracts
 from actors.runtime import Refusal
+from config.desk import LEAN_RULES
 from tests.desk.kit import CALLS, Desk
 
 SPREAD = ((CALLS[1], 1), (CALLS[2], -1))
@@ -280,3 +281,16 @@ def test_an_exercise_is_refused_while_nobody_would_hear_of_it() -> None:
     desk.core.tell(lean.LeanDisconnected("killed"), desk.now)
     with pytest.raises(Refusal, match="not connected"):
         desk.command(ExerciseContracts("e", CALLS[0], 1))
+
+
+def test_an_amend_that_nobody_was_there_to_take_is_told_when_the_session_is_back() -> None:
+    desk = Desk(LEAN_RULES)
+    desk.submit("a", (CALLS[1], 1), limit="10.00")
+    desk.sent()
+    desk.accept("a")
+    desk.core.tell(lean.LeanDisconnected("cut"), desk.now)
+    desk.command(AmendOrder("a", Amendment(limit_price=Decimal("10.10"))))
+    assert desk.sent() == []
+    desk.connect()
+    assert [(type(word).__name__, word.generation) for word in desk.sent()] == [("Amend", 1)]
+    assert desk.order("a").amend == "sent"
