@@ -111,6 +111,13 @@ class SettleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     reason: Reason
 
 
+class MendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An operator's word on legs that stand unequal: complete them, take the surplus back, or keep them so."""
+
+    way: Literal["complete", "unwind", "keep"]
+    reason: Reason
+
+
 class CloseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Close a position, or `units` of it, by one order. Without `limit_price` the price is taken from the market when
     the order is made: `price` says whether the middle or what fills now. `order_id` is the key.

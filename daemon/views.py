@@ -22,7 +22,14 @@ from actors.messages.lean import (
 )
 from actors.messages.order_state import OrderTable, fold
 from actors.messages.orders import ExerciseRequested, ExerciseReturned, ExerciseSent, OrderFact, OrderSent
-from actors.messages.positions import EquityMarked
+from actors.messages.positions import (
+    EquityMarked,
+    PositionBroken,
+    PositionClosed,
+    PositionMended,
+    PositionUnwinding,
+    PositionWaiting,
+)
 from actors.runtime import Recorded
 
 #: Notices of trouble kept for who looks.
@@ -39,6 +46,19 @@ class ExerciseView(msgspec.Struct):
     requested_at: dt.datetime
     changed_at: dt.datetime
     state: Literal["requested", "sent", "accepted", "refused"] = "requested"
+    reason: str = ""
+
+
+class BrokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """Legs that an ended order left unequal in a position: signed contracts `missing` and in `surplus` per symbol,
+    whether they are completed or unwound until `deadline`, or wait for a hand, and why."""
+
+    order_id: str
+    phase: Literal["completing", "unwinding", "waiting"]
+    missing: dict[str, int]
+    surplus: dict[str, int]
+    naked: bool
+    deadline: dt.datetime | None
     reason: str = ""
 
 
@@ -66,6 +86,8 @@ class Views:
         self.sent_on: dt.date | None = None
         self._sent = 0
         self.exercises: dict[str, ExerciseView] = {}
+        #: By position, then by the order that left them.
+        self.broken: dict[str, dict[str, BrokenView]] = {}
         self.anomalies: deque[Recorded] = deque(maxlen=_ANOMALIES)
 
     def sent_on_day(self, day: dt.date) -> int:
@@ -106,6 +128,10 @@ class Views:
                 self.reconciled, self.reconciled_at = fact, recorded.at
             case EquityMarked():
                 self.equity = fact
+            case PositionBroken() | PositionUnwinding() | PositionWaiting() | PositionMended():
+                self._broken(fact)
+            case PositionClosed(position_id=position_id):
+                self.broken.pop(position_id, None)
             case OrderSent():
                 day = recorded.at.date()
                 self._sent = self._sent + 1 if day == self.sent_on else 1
@@ -120,6 +146,24 @@ class Views:
                 self.anomalies.append(recorded)
             case _:
                 pass
+
+    def _broken(self, fact: PositionBroken | PositionUnwinding | PositionWaiting | PositionMended) -> None:
+        records = self.broken.setdefault(fact.position_id, {})
+        if isinstance(fact, PositionBroken):
+            records[fact.order_id] = BrokenView(
+                order_id=fact.order_id, phase="completing", missing=dict(fact.missing), surplus=dict(fact.surplus),
+                naked=fact.naked, deadline=fact.deadline,
+            )  # fmt: skip
+        elif isinstance(fact, PositionMended) or fact.order_id not in records:
+            records.pop(fact.order_id, None)
+        else:
+            waits = isinstance(fact, PositionWaiting)
+            records[fact.order_id] = msgspec.structs.replace(
+                records[fact.order_id], phase="waiting" if waits else "unwinding", reason=fact.reason,
+                deadline=None if isinstance(fact, PositionWaiting) else fact.deadline,
+            )  # fmt: skip
+        if not records:
+            self.broken.pop(fact.position_id, None)
 
     def _exercise(self, exercise: ExerciseView | None, fact: Any, at: dt.datetime) -> None:
         if exercise is None:

@@ -21,7 +21,7 @@ from actors.options.matching import match
 from actors.options.measures import contract_greeks, gamma_per_percent, signed_sum
 from actors.options.payoff import Amount, Leg, MixedExpiries, Payoff, Unlimited, payoff
 from daemon.amounts import amount, dollars, plain
-from daemon.views import Views
+from daemon.views import BrokenView, Views
 from daemon.views_market import Flag, Shown, number
 
 _WORST: tuple[Flag, ...] = ("good", "model", "stale", "none")
@@ -83,6 +83,7 @@ class PositionShown(msgspec.Struct, frozen=True, kw_only=True):
     `maximum_profit` and `maximum_loss` are at expiry from here, cash included ('unlimited' is a value; null where legs
     expire apart). `short_distance` is the nearest short strike's distance from spot in expected moves to its fixing
     (negative: in the money). `if_we_die` is what rests at the broker and the worst at expiry without us.
+    `broken`: legs that ended orders left unequal, the ones that wait for a hand first.
     """
 
     position_id: str
@@ -116,6 +117,7 @@ class PositionShown(msgspec.Struct, frozen=True, kw_only=True):
     dte: int | None
     last_trade: dt.datetime | None
     delivered: bool
+    broken: tuple[BrokenView, ...]
     resting: tuple[RestingShown, ...]
     if_we_die: str
     next_rule: str | None
@@ -149,8 +151,9 @@ def value(market: Shown | None, holdings: dict[str, int]) -> Valued:
 
 
 def position_shown(
-    position: Position, market: Shown | None, orders: Iterable[Order], now: dt.datetime
-) -> PositionShown:
+    position: Position, market: Shown | None, orders: Iterable[Order], now: dt.datetime,
+    broken: Iterable[BrokenView] = (),
+) -> PositionShown:  # fmt: skip
     """A position with everything that is known of it now."""
     holdings = position.holdings
     legs = [Leg(symbol, quantity) for symbol, quantity in holdings.items()]
@@ -183,14 +186,19 @@ def position_shown(
         break_evens=None if shape is None else tuple(plain(spot) for spot in shape.break_evens(cash)),
         measures=measures(market, holdings), short_delta=shorts[0], short_distance=shorts[1],
         dte=None if last_trade is None else max(0, (last_trade.date() - now.date()).days), last_trade=last_trade,
-        delivered=position.delivered, resting=resting, if_we_die=_if_we_die(resting, least), next_rule=None,
+        delivered=position.delivered,
+        broken=tuple(sorted(broken, key=lambda each: each.phase != "waiting")),
+        resting=resting, if_we_die=_if_we_die(resting, least), next_rule=None,
     )  # fmt: skip
 
 
 def positions_shown(views: Views, market: Shown | None, now: dt.datetime) -> tuple[PositionShown, ...]:
     """Every open position, by underlying, then campaign, then age."""
     live = tuple(views.orders.live.values())
-    found = [position_shown(position, market, live, now) for position in views.book.positions.values()]
+    found = [
+        position_shown(position, market, live, now, views.broken.get(position.position_id, {}).values())
+        for position in views.book.positions.values()
+    ]
     return tuple(sorted(found, key=lambda each: (each.underlying, each.campaign_id, each.opened_at, each.position_id)))
 
 

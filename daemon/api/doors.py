@@ -143,7 +143,7 @@ class _Bucket:
 
 
 class Limited:
-    """A token bucket for each token. Ways out are never counted: a halt, a cancel, a close, a settled order."""
+    """A token bucket for each token. Ways out are never counted: a halt, a cancel, a close, a mend, a settled order."""
 
     def __init__(self, app: App, settings: ApiSettings) -> None:
         self._app, self._rate, self._burst = app, settings.requests_per_second, settings.burst
@@ -177,4 +177,6 @@ class Limited:
 
 
 def _way_out(method: str, path: str) -> bool:
-    return method == "DELETE" or (method == "POST" and path.endswith(("/halt", "/close", "/settle", "/exercises")))
+    return method == "DELETE" or (
+        method == "POST" and path.endswith(("/halt", "/close", "/settle", "/mend", "/exercises"))
+    )

@@ -11,13 +11,14 @@ from starlette.responses import Response
 from actors.messages.book import Position
 from actors.messages.order_state import Order
 from actors.messages.orders import OrderBody, OrderLeg
+from actors.messages.positions import MendPosition
 from actors.options.contracts import multiplier_of
 from actors.runtime import CommandConflict, Refusal
 from daemon.api.answers import answer
 from daemon.api.desk import Desk, content_tag
 from daemon.api.routes_orders import WaitQuery, location, submit
 from daemon.api.routing import Call, Endpoint
-from daemon.bodies import CloseBody
+from daemon.bodies import CloseBody, MendBody
 from daemon.views_desk import (
     AccountShown,
     HeldShown,
@@ -92,6 +93,9 @@ class BookRoutes:
             Endpoint(method="POST", path=one + "/close", role="trader", handler=self.close, query=WaitQuery,
                      body=CloseBody, answers={200: OrderShown, 201: OrderShown, 202: OrderShown}, refuses=(404, 409),
                      summary="Close it, or some units, by one order; order_id is the key"),
+            Endpoint(method="POST", path=one + "/mend", role="trader", handler=self.mend, body=MendBody,
+                     answers={200: PositionShown}, refuses=(404, 409), headers=("idempotency-key",),
+                     summary="Complete or unwind legs that stand unequal, or keep them as they are"),
             Endpoint(method="GET", path="/api/v1/reconciliation", role="viewer", handler=self.reconciliation,
                      answers={200: ReconciliationShown}, summary="Our book, LEAN's and the broker's"),
         )  # fmt: skip
@@ -140,6 +144,11 @@ class BookRoutes:
                 raise
             return answer(order_shown(made), 200, {"location": location(made)})
 
+    async def mend(self, call: Call) -> Response:
+        position, body = self._known(call), call.body
+        await self._desk.give(call, MendPosition(position.position_id, body.way, body.reason))
+        return answer(self._shown(position))
+
     async def reconciliation(self, call: Call) -> Response:
         return answer(reconciliation_shown(self._desk.views, self._desk.now))
 
@@ -157,7 +166,8 @@ class BookRoutes:
 
     def _shown(self, position: Position) -> PositionShown:
         live = self._desk.views.orders.live.values()
-        return position_shown(position, self._desk.market, live, self._desk.now)
+        broken = self._desk.views.broken.get(position.position_id, {}).values()
+        return position_shown(position, self._desk.market, live, self._desk.now, broken)
 
     def _closing(self, position: Position, body: CloseBody) -> OrderBody:
         """One order against the position's legs, at the price asked for or the market's now. Raises Refusal."""

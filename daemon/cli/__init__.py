@@ -21,7 +21,7 @@ MODULES = {
         ("submit", "preview", "orders", "order", "amend", "cancel", "close", "exercise"), "trading"
     ),
     "watch": "watch",
-    **dict.fromkeys(("halt", "breaker", "actors", "kill", "token"), "control"),
+    **dict.fromkeys(("halt", "breaker", "actors", "skip", "kill", "mend", "token"), "control"),
     "journal": "journal", "config": "config", "service": "service", "doctor": "doctor", "version": "completion",
     "completion": "completion",
 }  # fmt: skip

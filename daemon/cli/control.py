@@ -132,6 +132,24 @@ def _show_token(found: Any, args: argparse.Namespace) -> str:
     return table(found, columns, "nobody has a token")
 
 
+def _mend(args: argparse.Namespace) -> Any:
+    body = {"way": args.way, "reason": args.reason}
+    return ask(args, "POST", f"/positions/{quoted(args.position)}/mend", body)
+
+
+def _mend_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("position", help="the position, as `callboard positions` shows it broken")
+    parser.add_argument(
+        "way", choices=("complete", "unwind", "keep"), help="what to do with the legs that stand unequal"
+    )
+    parser.add_argument("reason", help="why; it stays in the journal")
+
+
+def _show_mended(found: Any, args: argparse.Namespace) -> str:
+    left = ", ".join(f"{each['order_id']} {each['phase']}" for each in found["broken"])
+    return f"{found['position_id']}: {left or 'nothing is broken'}"
+
+
 VERBS = (
     Verb("halt", "raise the breaker", _halt_arguments, _halt, _show_breaker),
     Verb(
@@ -143,6 +161,7 @@ VERBS = (
     ),
     Verb("actors", "what runs, with turns, failures and restarts", nothing, _actors, _show_actors),
     Verb("skip", "sign a stopped actor past what it failed on", _skip_arguments, _skip, _show_skipped),
+    Verb("mend", "legs that stand unequal: complete, unwind or keep them", _mend_arguments, _mend, _show_mended),
     Verb("token", "tokens: make one for the start, list, create, revoke", _token_arguments, _token, _show_token),
     Verb("kill", "kill an actor, which folds its state anew, or an edge, which restarts", _name, _kill, _show_killed),
 )

@@ -131,6 +131,7 @@ _POSITION = (
     ("delta", lambda row: row["measures"]["delta"]),
     ("theta", lambda row: row["measures"]["theta"]),
     ("worst", lambda row: row["maximum_loss"]),
+    ("broken", lambda row: ", ".join(each["phase"] for each in row["broken"]) or "-"),
 )
 
 

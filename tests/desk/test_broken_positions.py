@@ -18,6 +18,7 @@ from actors.messages.positions import (
     PositionWaiting,
 )
 from actors.runtime import Refusal
+from daemon.views import BrokenView, Views
 
 SPREAD = ((CALLS[1], 1), (CALLS[2], -1))
 
@@ -52,6 +53,14 @@ def mends(desk: Desk) -> list[Order]:
 
 def legs(order: Order) -> dict[str, int]:
     return {leg.symbol: leg.ratio * order.body.quantity for leg in order.body.legs}
+
+
+def viewed(desk: Desk) -> dict[str, dict[str, BrokenView]]:
+    """What the read models show as broken."""
+    views = Views()
+    for recorded in desk.facts:
+        views.add(recorded)
+    return views.broken
 
 
 def works(desk: Desk, order: Order) -> None:
@@ -135,10 +144,13 @@ def test_without_quotes_it_says_so_and_waits_and_a_hand_may_keep_it() -> None:
     desk.wait(60)
     assert not mends(desk)
     assert "has no ask" in of(desk, PositionWaiting)[0].reason
+    (shown,) = viewed(desk)["o"].values()
+    assert (shown.phase, shown.missing, shown.naked, shown.deadline) == ("waiting", {CALLS[1]: 2}, True, None)
     with pytest.raises(Refusal, match="needs a reason"):
         desk.command(MendPosition("o", "keep", ""))
     desk.command(MendPosition("o", "keep", "it is what i want"))
     assert [(fact.how, fact.principal) for fact in of(desk, PositionMended)] == [("kept", "operator:test")]
+    assert viewed(desk) == {}
     with pytest.raises(Refusal, match="is not broken"):
         desk.command(MendPosition("o", "keep", "again"))
 

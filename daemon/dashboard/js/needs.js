@@ -17,7 +17,7 @@ class Needs extends Panel {
   }
 
   refresh() {
-    const rows = [...unknownOrders(), ...books(), ...assigned(), ...stoppedActors(), ...halted()];
+    const rows = [...unknownOrders(), ...books(), ...assigned(), ...broken(), ...stoppedActors(), ...halted()];
     flags(this.box, { hidden: !rows.length });
     keyed(
       this.list,
@@ -78,6 +78,21 @@ function assigned() {
       button: "Close",
       act: () => show("ticket").close(position),
     }));
+}
+
+function broken() {
+  return (store.get("positions") ?? []).flatMap((position) =>
+    position.broken
+      .filter((each) => each.phase === "waiting")
+      .map((each) => ({
+        key: `broken-${each.order_id}`,
+        alarm: each.naked,
+        title: `legs unequal: ${position.strategy ?? "position"}`,
+        detail: `${legWords(position.legs)}: ${each.reason}; nothing more is done by itself`,
+        button: "Close",
+        act: () => show("ticket").close(position),
+      })),
+  );
 }
 
 function stoppedActors() {
