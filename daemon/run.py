@@ -81,9 +81,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def rules_of(request: RunRequest) -> DeskRules:
     """The desk's rules for this run: at a speed, deadlines for answers are as long on the wall as they were."""
-    if request.risk == "lean":
-        return LEAN_RULES
-    rules = request.rules or DeskRules()
+    rules = LEAN_RULES if request.risk == "lean" else request.rules or DeskRules()
     return msgspec.structs.replace(
         rules,
         outcome_seconds=rules.outcome_seconds * request.speed,
