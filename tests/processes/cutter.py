@@ -18,6 +18,10 @@ class Cutter(threading.Thread):
         self._listener.bind(near)
         self._listener.listen(8)
 
+    def cut_after(self, count: int) -> None:
+        """Cut once more, after so many bytes from now."""
+        self._cuts.append(self.passed + count)
+
     def run(self) -> None:
         while True:
             one, _ = self._listener.accept()

@@ -15,10 +15,14 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
 
 from tests.processes.inside import inside_sweep
+from tests.processes.live_sweeps import live_sweep
 from tests.processes.sweeps import FILLS, Ran, Row, cut_sweep, run, sweep, table
 
 #: Parts of the table and the points of each; 0: every one there is, inside one process.
-PARTS = {"daemon": 100, "market": 50, "both": 50, "cut": 100, "stop": 10, "edge": 0, "points": 0, "actors": 0}
+PARTS = {
+    "daemon": 100, "market": 50, "both": 50, "cut": 100, "stop": 10, "edge": 0, "points": 0, "actors": 0,
+    "live-daemon": 100, "live-market": 50, "live-both": 50, "live-cut": 100, "live-stop": 10,
+}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
                 what = "market" if part == "points" else part
                 rows.append(inside_sweep(folder / part, what, args.every))  # type: ignore[arg-type]
                 print(f"{rows[-1].what}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+                continue
+            if part.startswith("live-"):
+                rows.append(live_sweep(folder, part.removeprefix("live-"), points, args.each, args.seed))  # type: ignore[arg-type]
+                print(
+                    f"{rows[-1].what}: {time.monotonic() - began:.0f} s, seed {args.seed}", file=sys.stderr, flush=True
+                )
                 continue
             calm = run(folder / "calm", [], *FILLS) if calm is None else calm
             if part == "cut":

@@ -54,10 +54,10 @@ class Process:
             self.kill()
             raise AssertionError(f"still running after {seconds} s:\n{self.said}") from None
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 10.0) -> int:
         """Ask it to end, as a service manager does."""
         self._popen.send_signal(signal.SIGTERM)
-        return self.end(10.0)
+        return self.end(seconds)
 
     def signal(self, number: int) -> None:
         """Send a signal."""

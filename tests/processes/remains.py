@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.lean import AccountFill
 from actors.messages.order_state import OrderTable, fold
 from actors.messages.orders import LegFilled, OrderFact, OrderSent
-from actors.runtime import Core, Recorded
+from actors.runtime import Core, MemoryJournal, Recorded
 from bridge.paper import Books, read_ledger
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
-from daemon.journal import SqliteJournal, verify
+from daemon.journal import rows, verify
 
 
 class Outcome(msgspec.Struct):
@@ -39,9 +39,14 @@ class Outcome(msgspec.Struct):
 def of_journal(path: Path) -> Outcome:
     """Folded from the journal alone; fails where a row of it is damaged."""
     assert verify(path).problem is None
-    with SqliteJournal(path, live=False) as journal:
-        core: Core = desk_core(journal, LEAN_RULES)
-        return of_facts(map(core.decode, journal.read()))
+    return of_facts(read_journal(path))
+
+
+def read_journal(path: Path) -> Iterator[Recorded]:
+    """Every fact on disk, also while a daemon is writing."""
+    core: Core = desk_core(MemoryJournal(), LEAN_RULES)
+    for row, _ in rows(path):
+        yield core.decode(row)
 
 
 def of_facts(facts: Iterable[Recorded]) -> Outcome:
