@@ -169,7 +169,7 @@ class LiveStage:
 
 
 def live_sweep(folder: Path, kind: Kind, points: int, each: int, seed: int) -> Row:
-    """`points` blows, `each` of them in one run, each in a bout of trading of its own, so far into it as `seed` says."""
+    """`points` blows, `each` of them a run, each in a bout of trading of its own, as far into it as `seed` says."""
     row = Row(NAMES[kind], as_calm=-1)
     for number, start in enumerate(range(0, points, each)):
         _run(folder / f"live-{kind}{number}", row, kind, min(each, points - start), seed + number)
