@@ -96,7 +96,7 @@ class Trader:
         self._submit(order_id, legs, quantity, 0.1)
         for share in (0.4, 0.8):
             time.sleep(self._random.uniform(0.0, 0.1))
-            body = {"limit_price": self._price(legs, share)}
+            body: dict[str, Any] = {"limit_price": self._price(legs, share)}
             if self._random.random() < 0.3:
                 body["quantity"] = quantity + 1
             status, _ = self.ask("PATCH", f"/orders/{order_id}", body, key=True)
