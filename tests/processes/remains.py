@@ -19,9 +19,14 @@ from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.journal import rows, verify
 
+_WORKING = ("accepted", "partially_filled")
+#: Type, quantity, limit price, stop price and the legs' own limits.
+Terms = tuple[str, int, Decimal | None, Decimal | None, list[Decimal] | None]
+
 
 class Outcome(msgspec.Struct):
-    """Account, every order's end, executions booked and attempts sent, from one memory alone."""
+    """Account, every order's end, executions booked and attempts sent, and of what still works quantity and prices,
+    from one memory alone."""
 
     cash: Decimal
     fees: Decimal
@@ -29,6 +34,7 @@ class Outcome(msgspec.Struct):
     orders: dict[str, tuple[str, tuple[int, ...]]]
     executions: Counter[str]
     sent: Counter[tuple[str, int]]
+    terms: dict[str, Terms]
 
     @property
     def book(self) -> tuple[object, ...]:
@@ -64,7 +70,14 @@ def of_facts(facts: Iterable[Recorded]) -> Outcome:
         if isinstance(fact, OrderSent):
             sent[fact.order_id, fact.attempt] += 1
     orders = {each.order_id: (str(each.state), tuple(each.filled)) for each in table.orders.values()}
-    return Outcome(book.cash, book.fees, dict(book.holdings), orders, executions, sent)
+    terms = {
+        each.order_id: (
+            each.body.type, each.body.quantity, each.body.limit_price, each.body.stop_price,
+            None if each.body.leg_limits is None else list(each.body.leg_limits),
+        )
+        for each in table.orders.values() if each.state in _WORKING
+    }  # fmt: skip
+    return Outcome(book.cash, book.fees, dict(book.holdings), orders, executions, sent, terms)
 
 
 def of_ledger(path: Path) -> Outcome:
@@ -85,6 +98,10 @@ def of_books(books: Books) -> Outcome:
         {symbol: held.quantity for symbol, held in books.portfolio.holdings.items()}, orders,
         Counter(each.id for each in books.executions),
         Counter((each.order_id, 1) for each in books.orders.values() if each.order_id),
+        {
+            each.order_id: (each.type, each.quantity, each.limit_price, each.stop_price, each.leg_limits)
+            for each in books.orders.values() if each.working
+        },
     )  # fmt: skip
 
 
@@ -119,5 +136,8 @@ def compare(ours: Outcome, brokers: Outcome) -> Verdict:
                 differs.append(f"order {order_id}: ours {state}, not at the broker")
         elif theirs != (state, filled):
             differs.append(f"order {order_id}: ours {state} {filled}, the broker's {theirs}")
+        elif state in _WORKING and ours.terms[order_id] != brokers.terms[order_id]:
+            terms, others = ours.terms[order_id], brokers.terms[order_id]
+            differs.append(f"order {order_id}: it works as {terms}, at the broker as {others}")
     differs += [f"order {order_id}: at the broker only" for order_id in brokers.orders if order_id not in ours.orders]
     return Verdict(twice, lost, differs)
