@@ -103,6 +103,7 @@ class Calls:
 
     def amend(self, known: Known, frame: protocol.AmendOrder, tag: str | None) -> Answer:
         """Change a working order: one ticket is enough, but for prices of single legs."""
+        # As `place` does: of a single leg LEAN knows contracts and the leg's own price, of a combo its unit's.
         side = (-1 if known.sell_group else 1) if known.combo else known.legs[0].ratio
         for index, lean_id in enumerate(known.lean_ids):
             price = frame.limit_price if frame.leg_limits is None else frame.leg_limits[index]
@@ -110,7 +111,7 @@ class Calls:
             if frame.quantity is not None:
                 fields.quantity = side * frame.quantity
             if price is not None:
-                fields.limit_price = float(price) * side if frame.leg_limits is None else float(price)
+                fields.limit_price = float(price) / (side if frame.leg_limits is None else 1)
             if frame.stop_price is not None:
                 fields.stop_price = float(frame.stop_price)
             if tag is not None:

@@ -33,11 +33,22 @@ class Order:
         self._own, self._tag = own, tag
         #: Status of the last event delivered: live, the ticket runs ahead of it.
         self.told = OrderStatus.NEW
-        self.quantity = 0.0 if ticket is None else float(ticket.order.wanted(ticket.order.legs[index]))
+        self._quantity = 0.0
         #: Live: whether LEAN's threads have begun to tell of it; before, the order is new.
         self.taken = not engine.live
         #: The number of the combo that this is a leg of, 0 for none.
         self.group = 0
+
+    @property
+    def quantity(self) -> float:
+        """Signed, as it was last asked for; of what LEAN made itself or exercises, as its events tell."""
+        if self._ticket is None or self._ticket.kind == "exercise":
+            return self._quantity
+        return float(self._ticket.order.wanted(self._ticket.order.legs[self._index]))
+
+    @quantity.setter
+    def quantity(self, quantity: float) -> None:
+        self._quantity = quantity
 
     @property
     def type(self) -> OrderType:
