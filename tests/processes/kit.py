@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,11 @@ class Process:
     def said(self) -> str:
         """What it wrote to stderr so far."""
         return self._errors.read_text()
+
+    @property
+    def connects(self) -> int:
+        """How often it said that LEAN's end connected; what disconnected does not count."""
+        return len(re.findall(r"\bconnected: session", self.said))
 
     def wait_for(self, text: str, seconds: float = 30.0) -> None:
         """Return once it has said so. Raises AssertionError with all it said otherwise."""

@@ -85,31 +85,31 @@ class LiveStage:
         began = time.monotonic()
         if self._kind == "stop":
             stands = self.daemon if who == "daemon" else self.market
-            before = self.daemon.said.count("connected: session")
+            before = self.daemon.connects
             stands.signal(signal.SIGSTOP)
             time.sleep(STOPPED)
             stands.signal(signal.SIGCONT)
-            self._until(lambda: self.daemon.said.count("connected: session") > before, "the two talk again")
+            self._until(lambda: self.daemon.connects > before, "the two talk again")
             return time.monotonic() - began - STOPPED
         if self._kind != "market":
             self.address = ""
             self.daemon.kill()
         if self._kind != "daemon":
             self.market.kill()
-        before = self.daemon.said.count("connected: session") if self._kind == "market" else 0
+        before = self.daemon.connects if self._kind == "market" else 0
         if self._kind != "daemon":
             self.market = self._market()
         if self._kind != "market":
             self.daemon = self._daemon()
-        self._until(lambda: self.daemon.said.count("connected: session") > before, "the two talk again")
+        self._until(lambda: self.daemon.connects > before, "the two talk again")
         return time.monotonic() - began
 
     def _cut(self, gap: int) -> float:
-        before, cut = self.daemon.said.count("connected: session"), self.cutter.done
+        before, cut = self.daemon.connects, self.cutter.done
         self.cutter.cut_after(gap)
         self._until(lambda: self.cutter.done > cut, f"{gap} more bytes pass")
         began = time.monotonic()
-        self._until(lambda: self.daemon.said.count("connected: session") > before, "the two talk again")
+        self._until(lambda: self.daemon.connects > before, "the two talk again")
         return time.monotonic() - began
 
     def _reach(self, progress: Callable[[], int], gap: int) -> None:

@@ -115,8 +115,8 @@ class Stage:
             self.market = self._market()
         if blow.victim != "market":
             self.daemon = scripted_daemon(self.folder, script=SCENARIO, silent=self._silent)
-        before = self.daemon.said.count("connected: session") if blow.victim == "market" else 0
-        while self.daemon.said.count("connected: session") <= before and not self.market.ended:
+        before = self.daemon.connects if blow.victim == "market" else 0
+        while self.daemon.connects <= before and not self.market.ended:
             time.sleep(0.002)
         self.recoveries.append(time.monotonic() - began)
 
@@ -125,7 +125,7 @@ class Stage:
         try:
             assert self.market.end() == 0, self.market.said
             # Killed after its last word, the daemon comes back to a market that has gone home.
-            served = "connected: session" in self.daemon.said
+            served = self.daemon.connects > 0
             assert (self.daemon.end() if served else self.daemon.stop()) == 0, self.daemon.said
         finally:
             self.close()
