@@ -93,8 +93,8 @@ class Trader:
                 self._cancel(order["order_id"])
 
     def _amended(self, order_id: str, legs: Sequence[Leg], quantity: int) -> None:
-        self._submit(order_id, legs, quantity, 0.1)
-        for share in (0.4, 0.8):
+        self._submit(order_id, legs, quantity, -1.0)
+        for share in self._random.choice(((0.4, 0.8), (-2.0, -3.0))):  # soon filled, or left to work at its new price
             time.sleep(self._random.uniform(0.0, 0.1))
             body: dict[str, Any] = {"limit_price": self._price(legs, share)}
             if self._random.random() < 0.3:
