@@ -18,7 +18,8 @@ from actors.runtime._words import UnknownKind
 
 
 class Routes:
-    """By type: the cells that fold, react to, release and take in; owners of commands; numbers of guards.
+    """By type: the cells that fold, react to, release and take in; owners of commands; numbers of guards. And who wants
+    views.
 
     `kinds` are fact types that are known though no actor declares them. Raises ValueError where two actors declare
     one command.
@@ -30,6 +31,7 @@ class Routes:
         self.releases: dict[type[Fact], list[Cell]] = {}
         self.inputs: dict[type, list[Cell]] = {}
         self.owners: dict[type[Command], Cell] = {}
+        self.views: list[Cell] = []
         self.kinds: dict[str, type[Fact]] = {}
         for cell in cells:
             actor = cell.actor
@@ -47,6 +49,8 @@ class Routes:
                 if command in self.owners:
                     raise ValueError(f"{command.__name__} belongs to {self.owners[command].actor.name} already")
                 self.owners[command] = cell
+            if actor.views:
+                self.views.append(cell)
         self.guards: dict[type[Fact], list[int]] = {}
         for index, guard in enumerate(guards):
             for kind in guard.folds:

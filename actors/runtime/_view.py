@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -47,3 +47,31 @@ class View:
             value = self._functions[name](self._memory.get(name), self.base, self.at)
             self._cache[name] = self._memory[name] = value
         return self._cache[name]
+
+
+class Views:
+    """Numbers views, and keeps the current one and what derivations remember."""
+
+    def __init__(self, derives: Iterable[Derive]) -> None:
+        derives = tuple(derives)
+        self.current: View | None = None
+        self._functions = {derive.name: derive.function for derive in derives}
+        self._eager = tuple(derive.name for derive in derives if derive.eager)
+        self._memory: dict[str, Any] = {}
+        self._number = 0
+
+    def show(self, base: Any, now: dt.datetime, on_error: Callable[[str, Exception], None]) -> View:
+        """Make the next view current and derive eagerly where registered so; `on_error` hears of what raised."""
+        self._number += 1
+        view = self.current = View(self._number, now, base, self._functions, self._memory)
+        for name in self._eager:
+            try:
+                view.derived(name)
+            except Exception as error:
+                on_error(name, error)
+        return view
+
+    def forget(self) -> None:
+        """Drop the view and the memory of derivations, as a restart does."""
+        self.current = None
+        self._memory.clear()
