@@ -13,7 +13,7 @@ import msgspec
 from actors.runtime._actor import Guard
 from actors.runtime._cell import Cell
 from actors.runtime._facts import Decision, Fact, Recorded
-from actors.runtime._journal import Batch, CommandRow, Journal, JournalError, Row
+from actors.runtime._journal import Batch, CommandRow, Journal, Row
 from actors.runtime._routes import Routes
 from actors.runtime._words import CoreFailed, GuardRefused
 
@@ -83,7 +83,11 @@ class Appender:
         if kind in self._routes.releases:
             self.unreleased.append((recorded, self._routes.releases[kind]))
         if self.on_record is not None:
-            self.on_record(recorded)
+            try:
+                self.on_record(recorded)
+            except Exception as error:
+                # Half of a decision may be appended: it must not count as the failure of who decided.
+                raise self.end("on_record raised", error) from error
         return recorded
 
     def fold(self, recorded: Recorded) -> None:
@@ -96,7 +100,7 @@ class Appender:
             try:
                 self._guards[index] = (guard, guard.evolve(state, recorded))
             except Exception as error:
-                raise self._die(f"guard {guard.name} broke on fact {recorded.seq}", error) from error
+                raise self.end(f"guard {guard.name} broke on fact {recorded.seq}", error) from error
         for cell in self._routes.folds.get(kind, ()):
             if not cell.broken:
                 self._evolve(cell, recorded)
@@ -128,8 +132,8 @@ class Appender:
         if self._rows or command is not None:
             try:
                 self._journal.append(Batch(tuple(self._rows), command))
-            except JournalError as error:
-                raise self._die("the journal took no more", error) from error
+            except Exception as error:
+                raise self.end("the journal took no more", error) from error
             self._rows = []
         durable = self._journal.durable_seq
         while self._tail and self._tail[0].seq <= durable:
@@ -142,6 +146,7 @@ class Appender:
             found.setdefault(row.seq, self._routes.decode(row))
         return tuple(found[seq] for seq in range(first, last + 1))
 
-    def _die(self, what: str, error: Exception) -> CoreFailed:
+    def end(self, what: str, error: Exception) -> CoreFailed:
+        """Take nothing any more; gives what is to be raised."""
         self.fatal = error
         return CoreFailed(f"{what}: {error!r}")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from actors.runtime._actor import CoreActor
+from actors.runtime._actor import CoreActor, TimerDue
 from actors.runtime._facts import Recorded
 from actors.runtime._words import Telemetry
 
@@ -46,11 +46,16 @@ class Cell:
         self.failed, self.broken, self.failure_seq, self.waits_from = False, False, 0, 0
         self.stopped_on = None
 
+    def rearm(self) -> None:
+        """Where a timer's turn is what stopped it, that timer is due again: its turn came to nothing."""
+        if isinstance(self.stopped_on, TimerDue):
+            self.fired.pop(self.stopped_on.key, None)
+
     def ask_due(self) -> Mapping[str, dt.datetime]:
         """Its timers; the actor is asked again if it folded anything since."""
         if self.dirty:
-            self.dirty = False
             self.due = dict(self.actor.due(self.state))
+            self.dirty = False
             self.fired = {key: at for key, at in self.fired.items() if self.due.get(key) == at}
         return self.due
 

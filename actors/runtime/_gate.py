@@ -54,6 +54,10 @@ class Gate:
         except Exception as error:
             # Nothing of it left; whether it should leave later is for the actor to say when it goes on.
             cell.unreleased.append(recorded)
-            self._stops.stop(cell, recorded.seq, error, now)
+            if cell.failed:
+                # It waits for what stopped it first, which must be answered by itself.
+                cell.telemetry.failures += 1
+            else:
+                self._stops.stop(cell, recorded.seq, error, now)
             return
         self._outputs += [one for one in out if isinstance(one, Output)]

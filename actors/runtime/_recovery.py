@@ -21,19 +21,19 @@ def recover(
 ) -> int:
     """Fold the journal; a stopped actor is stopped still, its backlog waiting. Gives how often a core began there.
 
-    `told` hears every fact. Raises UnknownKind. `appender.broken` keeps the folds that broke though the journal does
-    not tell of it.
+    Who is stopped is read first, so that each state is folded once. `told` hears every fact. Raises UnknownKind.
+    `appender.broken` keeps the folds that broke though the journal does not tell of it, as newer code may.
     """
-    starts = 0
+    starts, breaks = _stopped(journal, routes, cells)
     fold, decode = appender.fold, routes.decode
     for row in journal.read():
+        if row.seq in breaks:
+            for cell in breaks[row.seq]:
+                cell.broken = True
         recorded = decode(row)
         fold(recorded)
         if told is not None:
             told(recorded)
-        if row.stream == OWN_STREAM:
-            starts += isinstance(recorded.fact, Started)
-            _follow(appender, cells, recorded)
     for cell in cells.values():
         if cell.failed and cell.waits_from:
             wanted = {kind.KIND for kind in cell.actor.reacts}
@@ -42,20 +42,30 @@ def recover(
     return starts
 
 
-def _follow(appender: Appender, cells: Mapping[str, Cell], recorded: Recorded) -> None:
-    """Bring back who had stopped and where, from the kernel's own facts."""
-    match recorded.fact:
-        case ActorFailed(actor, seq, _, waits_from, folding) if actor in cells:
-            cells[actor].stop(seq, waits_from or recorded.seq, folding)
-            appender.broken = [entry for entry in appender.broken if entry[0].actor.name != actor]
-        case ActorResumed(actor) if actor in cells:
-            cells[actor].resume()
-            appender.refold(cells[actor], recorded.seq)
-        case FactSkipped(actor, seq, _, _, folding) if actor in cells:
-            cell = cells[actor]
-            cell.resume()
-            if folding:
-                cell.unfolded.append(seq)
-                appender.refold(cell, recorded.seq)
-        case _:
-            pass
+def _stopped(journal: Journal, routes: Routes, cells: Mapping[str, Cell]) -> tuple[int, dict[int, list[Cell]]]:
+    """Bring back who is stopped at the end, and what was signed past, from the kernel's own facts.
+
+    Gives how often a core began, and by sequence those whose fold is known to break there.
+    """
+    starts = 0
+    for row in journal.read_stream(OWN_STREAM):
+        match routes.decode(row).fact:
+            case Started():
+                starts += 1
+            case ActorFailed(actor, seq, _, waits_from, folding) if actor in cells:
+                cells[actor].stop(seq, waits_from or row.seq, folding)
+            case ActorResumed(actor) if actor in cells:
+                cells[actor].resume()
+            case FactSkipped(actor, seq, _, _, folding) if actor in cells:
+                cells[actor].resume()
+                if folding:
+                    cells[actor].unfolded.append(seq)
+            case _:
+                pass
+    breaks: dict[int, list[Cell]] = {}
+    for cell in cells.values():
+        if cell.broken:
+            # What came before is folded anew.
+            cell.broken = False
+            breaks.setdefault(cell.failure_seq, []).append(cell)
+    return starts, breaks

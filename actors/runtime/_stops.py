@@ -7,7 +7,6 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from actors.runtime._actor import TimerDue
 from actors.runtime._appender import Appender
 from actors.runtime._cell import Cell
 from actors.runtime._facts import Fact, Recorded, Refusal
@@ -44,9 +43,12 @@ class Stops:
             self.stop(cell, seq, error, now, folding=True)
 
     def tell(self, name: str, group: str, error: Exception) -> None:
-        """Say outside that something failed."""
+        """Say outside that something failed. Raises CoreFailed where that raises."""
         if self.on_failure is not None:
-            self.on_failure(name, group, error)
+            try:
+                self.on_failure(name, group, error)
+            except Exception as raised:
+                raise self._appender.end("on_failure raised", raised) from raised
 
     def skip(self, principal: str, command: SkipFact, now: dt.datetime) -> Recorded:
         """Let a stopped actor go on past what it failed on. Raises Refusal."""
@@ -62,6 +64,8 @@ class Stops:
             if oldest is cell.stopped_on or (isinstance(oldest, Recorded) and oldest.seq == command.seq):
                 cell.backlog.popleft()
         if folding:
+            # Only the fold is signed past, not a turn that had stopped it before.
+            cell.rearm()
             cell.unfolded.append(command.seq)
             cell.failed = cell.broken = False
             self._appender.refold(cell, self._appender.seq)
@@ -71,9 +75,8 @@ class Stops:
     def kill(self, cell: Cell, now: dt.datetime) -> None:
         """Drop an actor's state and fold it anew. One that had stopped tries again what it failed on."""
         stopped = cell.failed
-        if stopped and isinstance(cell.stopped_on, TimerDue):
-            # Its turn came to nothing: it is due again.
-            cell.fired.pop(cell.stopped_on.key, None)
+        if stopped:
+            cell.rearm()
         cell.failed = cell.broken = False
         self._appender.refold(cell, self._appender.seq)
         if stopped and not cell.failed:

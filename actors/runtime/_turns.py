@@ -95,7 +95,7 @@ class Turns:
         while ready or broken or self._ask_timers(now):
             self._stops.stop_broken(now)
             if not ready:
-                break
+                continue
             index = 0 if self._pick is None else self._pick(len(ready))
             cell = ready[index]
             del ready[index]
@@ -125,7 +125,6 @@ class Turns:
                 try:
                     cell.ask_due()
                 except Exception as error:
-                    cell.dirty = True
                     self._stops.stop(cell, 0, error, now)
                     stopped = True
         return stopped
