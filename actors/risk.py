@@ -346,7 +346,7 @@ def _width(body: OrderBody) -> Decimal:
 
 
 def _crossings(position: Position | None, order: Order, table: OrderTable, body: OrderBody) -> list[Reason]:
-    """A leg against the named position's holding must not cross zero, working and unknown closers included."""
+    """A leg against the named position's holding must not cross zero, closers that reserve included."""
     if position is None:
         return []
     reasons: list[Reason] = []
@@ -356,9 +356,9 @@ def _crossings(position: Position | None, order: Order, table: OrderTable, body:
             continue
         wanted = abs(leg.ratio * body.quantity - order.filled[index])
         taken = sum(
-            abs(other.open_quantity(i))
+            abs(other.may_fill(i))
             for other in table.live.values()
-            if other.order_id != order.order_id and other.body.position_id == body.position_id
+            if other.order_id != order.order_id and other.reserves and other.body.position_id == body.position_id
             for i, other_leg in enumerate(other.body.legs)
             if other_leg.symbol == leg.symbol and other_leg.ratio * held < 0
         )

@@ -144,6 +144,19 @@ class Order(msgspec.Struct):
         return 0 if self.canceled_legs[leg] else self.wanted(leg) - self.filled[leg]
 
     @property
+    def reserves(self) -> bool:
+        """Whether what it may fill counts against other orders: approved, sent, working or unknown. One that only
+        waits for the gate is judged there itself."""
+        return self.state not in TERMINAL and self.state not in ("queued", "released")
+
+    def may_fill(self, leg: int) -> int:
+        """Signed contracts of this leg that may still fill, with an amend to more that is let through."""
+        more = None if self.change is None or self.amend == "wanted" else self.change.quantity
+        if self.canceled_legs[leg] or more is None:
+            return self.open_quantity(leg)
+        return self.body.legs[leg].ratio * max(self.body.quantity, more) - self.filled[leg]
+
+    @property
     def growing(self) -> bool:
         """Whether an amend to more units is on its way, or may be."""
         more = None if self.change is None else self.change.quantity
