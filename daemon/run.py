@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -32,13 +32,15 @@ from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
+from daemon.driver import DriverStopped
+from daemon.ending import Ending, end_on_signals
 from daemon.feed import Feed
 from daemon.feed_state import Board
 from daemon.journal import SqliteJournal
 from daemon.port import BridgePort
 from daemon.replay.script import read_script
 from daemon.serve import WebServer
-from daemon.systemd import arm_watchdog, feed_watchdog, sd_notify, watchdog_seconds
+from daemon.systemd import feed_watchdog, sd_notify, watchdog_seconds
 from daemon.tokens import Tokens
 from daemon.tree import SAFE_MODE_STARTS, SAFE_MODE_WITHIN, is_safe_mode, make_tree
 from daemon.views import Views
@@ -59,8 +61,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     `clock` 'market' takes time from the data, as a backtest or an accelerated market needs; `speed` is how fast that
     market's time runs, and stretches the deadlines that wait for answers. `rules` are the desk's own where `risk` is
     'default'. `once` ends with the first session. Without `signals` SIGTERM and SIGINT are the caller's to answer.
-    `on_hangup` is asked at SIGHUP whether to end, so that the caller may begin anew with other settings. `more` are
-    core actors of the caller's beside the desk's own.
+    `on_hangup` is asked at SIGHUP whether to end, so that the caller may begin anew with other settings; `on_stop`
+    hears of SIGTERM and SIGINT, after which it may not. `more` are core actors of the caller's beside the desk's own.
     """
 
     journal: Path
@@ -76,6 +78,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None = None
     signals: bool = True
     on_hangup: Callable[[], bool] = lambda: False
+    on_stop: Callable[[], None] = lambda: None
     more: tuple[CoreActor[Any], ...] = ()
 
 
@@ -109,6 +112,7 @@ async def run_daemon(
     clock: Clock = MarketClock(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
     if request.clock == "wall":
         clock = WallClock(lambda seconds: notice("clock", f"the system's time jumped by {seconds:+.1f} s"))
+    ending = Ending(STOP_SECONDS if request.signals else None)
     journal = SqliteJournal(request.journal, live=True)
     try:
         sessions = ExchangeSessions() if request.risk == "default" else None
@@ -123,11 +127,12 @@ async def run_daemon(
         _start(port, views, notice)
         if on_start is not None:
             on_start(port, views)
-        await _serve(request, port, views, notice, status or Status(), began, sessions)
+        await _serve(request, port, views, notice, status or Status(), began, sessions, ending)
     except ExceptionGroup as group:
         raise first_cause(group) from group
     finally:
         journal.close()
+        ending.over()
     return port
 
 
@@ -170,6 +175,7 @@ async def _serve(
     status: Status,
     began: dt.datetime,
     sessions: ExchangeSessions | None,
+    ending: Ending,
 ) -> None:
     bridge = BridgeServer(port, request.bridge, notice)
     api: Callable[[Status], Awaitable[None]] | None = None
@@ -189,23 +195,29 @@ async def _serve(
         api = partial(_serve_api, web, feed, request.api[0], notice)
 
     def changed(path: str, state: str, error: str) -> None:
+        if state == "failed":  # for good: the core, or an edge that failed too often
+            ending.begin()
         notice(state, f"{path} {error}".strip())
 
     seconds = watchdog_seconds()
     watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, partial(_line, port, views), seconds)
     tree = make_tree(port.run, bridge.run, api, watchdog, changed)
+
+    def stop() -> None:
+        ending.begin()
+        tree.stop()
+
     async with trio.open_nursery() as nursery:
         if request.signals:
-            nursery.start_soon(_stop_on_signal, tree, request.on_hangup)
-        nursery.start_soon(_stop_with, tree, status)
+            nursery.start_soon(end_on_signals, ending, tree.stop, request.on_hangup, request.on_stop)
+        nursery.start_soon(_stop_with, stop, status)
         nursery.start_soon(_stop_when_core_ends, tree, port)
         if request.once:
-            nursery.start_soon(_stop_after_session, tree, bridge, port)
+            nursery.start_soon(_stop_after_session, stop, bridge, port)
         ready = Status()
         nursery.start_soon(_say_ready, ready, status, port, views, notice, began)
         await tree.run(ready)
         nursery.cancel_scope.cancel()
-    sd_notify("STOPPING=1")
     if port.failure is not None:
         raise port.failure
 
@@ -232,16 +244,6 @@ def _line(port: BridgePort, views: Views) -> str:
     return ", ".join(words)
 
 
-async def _stop_on_signal(tree: Supervisor, on_hangup: Callable[[], bool]) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for number in signals:
-            if number == signal.SIGHUP and not on_hangup():
-                continue
-            sd_notify("STOPPING=1")
-            arm_watchdog(STOP_SECONDS)
-            tree.stop()
-
-
 async def _serve_api(web: WebServer, feed: Feed, host: str, notice: Notice, status: Status) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(web.run, status)
@@ -251,9 +253,9 @@ async def _serve_api(web: WebServer, feed: Feed, host: str, notice: Notice, stat
         feed.stop()
 
 
-async def _stop_with(tree: Supervisor, status: Status) -> None:
+async def _stop_with(stop: Callable[[], None], status: Status) -> None:
     await status.stopping.wait()
-    tree.stop()
+    stop()
 
 
 async def _stop_when_core_ends(tree: Supervisor, port: BridgePort) -> None:
@@ -261,7 +263,8 @@ async def _stop_when_core_ends(tree: Supervisor, port: BridgePort) -> None:
     tree.stop()
 
 
-async def _stop_after_session(tree: Supervisor, bridge: BridgeServer, port: BridgePort) -> None:
+async def _stop_after_session(stop: Callable[[], None], bridge: BridgeServer, port: BridgePort) -> None:
     await bridge.ended.wait()
-    await port.quiet()
-    tree.stop()
+    with contextlib.suppress(DriverStopped):  # somebody else asked for the end at the same time
+        await port.quiet()
+    stop()

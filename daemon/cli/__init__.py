@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import sys
@@ -33,13 +34,15 @@ _EPILOG = """exit codes:
 
 
 def notice(event: str, text: str) -> None:
-    """One line a notice, on stderr."""
-    print(f"{event}: {text}", file=sys.stderr, flush=True)
+    """One line a notice, on stderr, to whoever still reads it: a daemon does not end for a closed terminal."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{event}: {text}", file=sys.stderr, flush=True)
 
 
 def json_notice(event: str, text: str) -> None:
     """The same for machines: one JSON object a line."""
-    print(json.dumps({"event": event, "text": text}), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        print(json.dumps({"event": event, "text": text}), file=sys.stderr, flush=True)
 
 
 def build_parser(verbs: Sequence[str] = tuple(MODULES)) -> argparse.ArgumentParser:

@@ -56,6 +56,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """0: ended as asked; 1: failed; 78: what was given can't be used."""
+    from daemon.ending import calm_signals
+
+    with calm_signals():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     for flag, key in _FLAGS.items():
         if getattr(args, flag) is not None:
             args.set.append(f"{key}={getattr(args, flag)}")
@@ -67,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         return CONFIGURATION
     while True:
         reload = _Reload(args, settings)
-        code = _run_once(msgspec.structs.replace(request, on_hangup=reload.wanted), settings, reload)
+        asks = msgspec.structs.replace(request, on_hangup=reload.wanted, on_stop=reload.unwanted)
+        code = _run_once(asks, settings, reload)
         if reload.settings is None or code:
             return code
         settings, request = reload.settings, _request(args, reload.settings)
@@ -80,7 +88,8 @@ def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
     from daemon.driver import SafetyFailed
     from daemon.logs import Logs
     from daemon.replay.script import ScriptError
-    from daemon.run import run_daemon
+    from daemon.run import STOP_SECONDS, run_daemon
+    from daemon.systemd import arm_watchdog
 
     process = settings.daemon
     logs = Logs(
@@ -101,7 +110,10 @@ def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
         print(f"callboard run: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     finally:
+        hangs = arm_watchdog(STOP_SECONDS)
         logs.close()
+        if reload.settings is not None:
+            hangs.cancel()
     return 0
 
 
@@ -134,6 +146,10 @@ class _Reload:
             return False
         self.settings = after
         return True
+
+    def unwanted(self) -> None:
+        """Somebody asked for the end itself, perhaps since."""
+        self.settings = None
 
 
 _WAYS = {"looser": "looser: that needs a restart", "other": "neither tighter nor looser: that needs a restart"}
