@@ -145,6 +145,7 @@ class WebServer:
         self._grace, self._send_seconds, self._quiet = grace, send_seconds, quiet_seconds
         self._most = most_connections
         self._open: dict[int, _Connection] = {}
+        self._all_left = trio.Event()
         self._config = Config()
         self._config.errorlog = self._config.accesslog = None
         self._config.websocket_max_message_size = 64 * 1024
@@ -182,6 +183,8 @@ class WebServer:
                 self._notice("broken", f"a client's connection: {error!r}"[:300])
             finally:
                 del self._open[id(connection)]
+                if not self._open:
+                    self._all_left.set()
                 await trio.aclose_forcefully(stream)
 
         async with trio.open_nursery() as connections:
@@ -194,7 +197,14 @@ class WebServer:
                 await status.stopping.wait()
                 accepting.cancel_scope.cancel()
             await context.terminated.set()
-            connections.cancel_scope.deadline = trio.current_time() + self._grace
+            if self._open:
+                self._all_left = trio.Event()
+                with trio.move_on_after(self._grace):
+                    await self._all_left.wait()
+            # Cut, not only cancelled: a send inside Hypercorn's shield ends with its socket or not at all.
+            for connection in list(self._open.values()):
+                await connection.cut()
+            connections.cancel_scope.cancel()
 
     async def _cut_quiet(self) -> None:
         """Close who asks nothing: a head that comes a byte at a time is no request, however long it takes."""

@@ -10,7 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import trio
+import trio.testing
+
+from actors.runtime import Status
+from daemon.serve import WebServer
 from tests.api.kit import TOKENS
 from tests.processes.kit import Process
 
@@ -57,3 +63,27 @@ def test_clients_that_never_read_do_not_hold_the_end_up(tmp_path: Path) -> None:
         # Its own watchdog would make it 1 after 5 s.
         assert daemon.end(20) == 0, daemon.said
     assert "Traceback" not in daemon.said
+
+
+async def test_a_send_that_waits_for_its_peer_ends_with_the_grace() -> None:
+    blocked = trio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        blocked.set()
+        while True:
+            await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+
+    web, status = WebServer(app, "127.0.0.1", 0, lambda event, text: None, grace=0.1, send_seconds=30), Status()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(web.run, status)
+        await status.wait_started()
+        client = await trio.open_tcp_stream("127.0.0.1", web.port)
+        await client.send_all(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        await blocked.wait()
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        with trio.fail_after(15):
+            status.stopping.set()
+            while web.connections:
+                await trio.sleep(0.01)
+    await client.aclose()
