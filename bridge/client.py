@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import select
 import socket
 import threading
 import time
@@ -104,6 +105,10 @@ class Connection:
             self._socket = _dial(address, tcp, timeout)
         except OSError as error:
             raise BridgeGone(f"{address}: {error}") from error
+        # `send` and `receive` have one socket and two threads: neither may change how long the other waits.
+        self._socket.settimeout(timeout)
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
         self._timeout = timeout
         if tcp is not None:
             try:
@@ -121,10 +126,12 @@ class Connection:
             raise BridgeGone(f"{address} began without a challenge")
         self.send(protocol.Proof(hmac.new(secret, challenge.nonce, hashlib.sha256).digest()))
 
-    def shake_hands(self, hello: protocol.Hello) -> protocol.Welcome:
-        """Say hello and wait for the welcome. Raises BridgeRefused or BridgeGone."""
+    def shake_hands(self, hello: protocol.Hello, seconds: float = 30.0) -> protocol.Welcome:
+        """Say hello and wait so long for the welcome. Raises BridgeRefused or BridgeGone."""
         self.send(hello)
-        answer = self.receive(30.0)
+        answer = self.receive(seconds)
+        if answer is None:
+            raise BridgeGone(f"no welcome within {seconds:g} s")
         if isinstance(answer, protocol.Refused):
             raise BridgeRefused(answer.reason, answer.retry)
         if not isinstance(answer, protocol.Welcome):
@@ -136,7 +143,6 @@ class Connection:
         data = protocol.encode(frame)
         try:
             with self._sending:
-                self._socket.settimeout(self._timeout)
                 self._socket.sendall(data)
         except OSError as error:
             raise BridgeGone(f"sending {type(frame).__name__}: {error}") from error
@@ -151,12 +157,13 @@ class Connection:
                     return protocol.decode_to_lean(body)
             except protocol.ProtocolError as error:
                 raise BridgeGone(str(error)) from error
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            left = None if deadline is None else 1000 * max(0.0, deadline - time.monotonic())
             try:
-                self._socket.settimeout(left)
+                if self._socket.fileno() < 0:
+                    raise BridgeGone("closed")
+                if not self._readable.poll(left):
+                    return None
                 data = self._socket.recv(_CHUNK)
-            except (TimeoutError, BlockingIOError):
-                return None
             except OSError as error:
                 raise BridgeGone(str(error)) from error
             if not data:

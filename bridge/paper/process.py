@@ -242,7 +242,8 @@ class LiveMarket:
         connection: Connection | None = None
         try:
             connection = self._connect()
-            welcome = connection.shake_hands(self._market.hello("live"))
+            # One thread plays and waits: a daemon that accepts and says nothing must not hold up the dead-man's rule.
+            welcome = connection.shake_hands(self._market.hello("live"), max(1.0, self._dead_man / 3))
             self._dead_man, self._gone_since = welcome.dead_man_seconds, None
             self._heard = self._monotonic()
             self._log.acknowledge(welcome.acknowledged)
