@@ -15,52 +15,46 @@ from typing import Any
 
 from AlgorithmImports import AccountType, BrokerageName, QCAlgorithm, Resolution
 
+from algorithm.brokerage import BrokerageMessages
 from algorithm.calls import Calls
 from algorithm.reading import Reading, aware, exact
 from bridge import protocol
 from bridge.client import Connection
 from bridge.lean_end import LeanEnd
+from bridge.lean_limits import UNLED
 from bridge.lean_link import Live, LockStep, ask_subscribe
 from bridge.lean_quotes import QuoteTable
 from bridge.lean_words import words_of
 
-_SEVERITIES = ("information", "warning", "error", "reconnect", "disconnect", "action_required")
+#: Seconds between slices, by LEAN's resolutions.
+_PERIODS = {"tick": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "daily": 86400.0}
 
 
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler that does nothing before the start and after the end, and when live never throws into LEAN."""
+def harmless(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler that does nothing after the end, and when live never throws into LEAN."""
 
     @wraps(handler)
     def wrapped(self: Callboard, *args: Any) -> Any:
-        if self.started and not self.over:
-            try:
-                return handler(self, *args)
-            except Exception as error:
-                if not self.live_mode:
-                    raise  # a backtest that nobody leads must fail, not go on
-                self.failed(handler.__name__, error)
-        return None
+        if self.over:
+            return None
+        try:
+            return handler(self, *args)
+        except Exception as error:
+            if not self.live_mode:
+                raise  # a backtest that nobody leads must fail, not go on
+            return self.failed(handler.__name__, error)
 
     return wrapped
 
 
-class BrokerageMessages:
-    """Relays what the broker says. LEAN's own handler would end the run at an error, with positions open."""
+def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A harmless handler that does nothing before the start either."""
 
-    def __init__(self, end: LeanEnd) -> None:
-        self._end = end
+    @wraps(handler)
+    def wrapped(self: Callboard, *args: Any) -> Any:
+        return handler(self, *args) if self.started else None
 
-    def handle_message(self, message: Any) -> None:
-        severity = _SEVERITIES[int(message.type)]
-        self._end.event(protocol.Notice, severity, str(message.code), str(message.message))
-        if severity in ("error", "disconnect"):
-            self._end.reduce_only = f"brokerage {severity}: {message.message}"
-        elif severity == "reconnect":
-            self._end.reduce_only = ""
-
-    def handle_order(self, event_args: Any) -> bool:
-        self._end.event(protocol.Notice, "warning", "outside order", str(event_args.order))
-        return True
+    return harmless(wrapped)
 
 
 class Callboard(QCAlgorithm):
@@ -77,16 +71,18 @@ class Callboard(QCAlgorithm):
         if brokerage := text("brokerage-model", ""):
             self.set_brokerage_model(getattr(BrokerageName, brokerage), AccountType.MARGIN)
         self._quotes = QuoteTable()
-        self._reading = Reading(self, self._quotes)
+        resolution = text("resolution", "minute").lower()
+        self._reading = Reading(self, self._quotes, _PERIODS[resolution])
         mode: protocol.Mode = "live" if self.live_mode else "backtest"
         session = text("session", uuid.uuid4().hex[:12])
-        self._calls = Calls(self, self._reading, getattr(Resolution, text("resolution", "minute").upper()))
+        self._calls = Calls(self, self._reading, getattr(Resolution, resolution.upper()))
         self._end = LeanEnd(self._calls, session, mode, text("brokerage", "lean"))
         address = os.environ.get("CALLBOARD_BRIDGE") or text("bridge", "/bridge/callboard.sock")
         secret = os.environ.get("CALLBOARD_BRIDGE_SECRET", text("secret", "")).encode()
         connect, patience = partial(Connection, address, secret), float(text("patience", "60"))
         self._at = aware(self.utc_time)
-        self.set_brokerage_message_handler(BrokerageMessages(self._end))
+        self._brokerage = BrokerageMessages(self._end, self.failed)
+        self.set_brokerage_message_handler(self._brokerage)
         if self.live_mode:
             self._live = Live(self._end, self._quotes, connect, self.log)
             self.schedule.on(self.date_rules.every_day(), self.time_rules.every(dt.timedelta(seconds=1)), self.tick)
@@ -123,6 +119,7 @@ class Callboard(QCAlgorithm):
             self.failed("open orders", error)
         self._live.start(self._calls.now())
 
+    @harmless
     def on_securities_changed(self, changes: Any) -> None:
         self._calls.learn([security.symbol for security in changes.added_securities])
         self._reading.changed(changes)
@@ -134,8 +131,9 @@ class Callboard(QCAlgorithm):
         if not self.live_mode:
             self._lock_step.step(self._at, self._reading.open_now())
             return
+        open_now = self._reading.open_now()
+        self._live.step(self._at, open_now, self._reading.stale(open_now), self._end.account_if_touched())
         self._work()
-        self._live.step(self._at, self._reading.open_now(), self._end.account_if_touched())
 
     @guarded
     def on_order_event(self, order_event: Any) -> None:
@@ -155,19 +153,33 @@ class Callboard(QCAlgorithm):
 
     @guarded
     def tick(self) -> None:
-        """Live, each second, on a thread of its own: also while on_data is held up."""
-        if self._live.connected and self._end.reduce_only.startswith("no daemon"):
-            self._end.reduce_only = ""
-        self._work()
-        if seconds := self._live.dead_man():
-            why = f"no daemon for {seconds:.0f} s"
-            # What the brokerage said goes on when a daemon is back.
-            self._end.reduce_only = self._end.reduce_only or why
-            count = self._end.cancel_entries()
-            self._end.event(protocol.Notice, "warning", "dead man", f"{why}: {count} entries cancelled")
-        self._live.beat(self._calls.now(), self._reading.open_now(), self._end.account())
+        """Live, each second, on a thread of its own: also while on_data is held up. The sign of life goes out whatever
+        else fails."""
+        account = self._account()
+        try:
+            self._work()
+            self._unled()
+        finally:
+            open_now = self._reading.open_now()
+            self._live.beat(self._calls.now(), open_now, self._reading.stale(open_now), account)
+        self._brokerage.watch(open_now)
+
+    @guarded
+    def _account(self) -> protocol.Account | None:
+        return self._end.account()
+
+    def _unled(self) -> None:
+        seconds = self._live.dead_man()
+        if not seconds:
+            return
+        first = self._end.limits.set(UNLED, f"no daemon for {seconds:.0f} s")
+        if (count := self._end.cancel_entries()) or first:
+            why = f"no daemon for {seconds:.0f} s: {count} entries cancelled"
+            self._end.event(protocol.Notice, "warning", "dead man", why)
 
     def _work(self) -> None:
+        if self._live.connected:
+            self._end.limits.lift(UNLED)
         if answers := self._end.drain():
             self._live.stored(answers)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ STATUSES = {
 _ORDER_TYPES: dict[int, protocol.OrderType] = {1: "limit", 2: "stop", 5: "market_on_close", 9: "limit", 10: "limit"}
 _OPTION_EXERCISE, _COMBO_TYPES = 6, (8, 9, 10)
 _EQUITY, _OPTION, _INDEX, _INDEX_OPTION = 1, 2, 9, 10
+#: Seconds that a slice may come late.
+_LATE = 15.0
 _KINDS = {_EQUITY: "equity", _OPTION: "option", _INDEX: "index", _INDEX_OPTION: "index_option"}
 
 
@@ -42,9 +45,13 @@ def aware(at: dt.datetime) -> dt.datetime:
 class Reading:
     """Keeps the table of quotes up to date from what LEAN hands over."""
 
-    def __init__(self, algorithm: QCAlgorithm, quotes: QuoteTable) -> None:
+    def __init__(self, algorithm: QCAlgorithm, quotes: QuoteTable, period: float = 60.0) -> None:
         self._algorithm = algorithm
         self._quotes = quotes
+        #: Seconds after which a feed that brought nothing new is stale, and when each underlying's last did.
+        self._lively = dt.timedelta(seconds=period + _LATE)
+        self._news: dict[str, dt.datetime] = {}
+        self._exchanges: dict[str, Any] = {}
         self._singles: dict[str, int] = {}
         self._options: set[str] = set()
         self._chains: dict[str, tuple[list[str], list[int]]] = {}
@@ -67,10 +74,12 @@ class Reading:
                     self._options.add(symbol.value)
                 else:
                     self._singles[symbol.value] = number
+                    self._exchanges[symbol.value] = security.exchange
         for security in changes.removed_securities:
             value = security.symbol.value
             self._quotes.unlist(value)
             self._singles.pop(value, None)
+            self._exchanges.pop(value, None)
             self._options.discard(value)
 
     def slice(self, data: Slice) -> None:
@@ -90,6 +99,9 @@ class Reading:
         self._quotes.update(
             (number, self._row(securities[symbol], data, number)) for symbol, number in singles if number is not None
         )
+        if self._algorithm.live_mode:
+            now = self._algorithm.utc_time
+            self._news |= {symbol: now for symbol in self._singles if _brings_news(data, securities[symbol].symbol)}
 
     def _chain_rows(self, chain: Any, unread: set[str]) -> list[tuple[int, Row]]:
         contracts = list(chain)
@@ -140,13 +152,18 @@ class Reading:
         )  # fmt: skip
 
     def open_now(self) -> tuple[str, ...]:
-        """Stocks and indexes whose regular session covered the moment before now."""
-        result: list[str] = []
-        for symbol in self._singles:
-            exchange = self._algorithm.securities[symbol].exchange
-            if exchange.hours.is_open(exchange.local_time - dt.timedelta(seconds=1), False):
-                result.append(symbol)
-        return tuple(result)
+        """Stocks and indexes whose regular session covered the moment before now. On any thread."""
+        return tuple(
+            symbol
+            for symbol, exchange in list(self._exchanges.items())
+            if exchange.hours.is_open(exchange.local_time - dt.timedelta(seconds=1), False)
+        )
+
+    def stale(self, open_now: Sequence[str]) -> tuple[str, ...]:
+        """Those of which no slice brought anything new for longer than slices are apart. LEAN fills a dead feed
+        forward: that slices come says nothing. On any thread."""
+        since = self._algorithm.utc_time - self._lively
+        return tuple(symbol for symbol in open_now if self._news.get(symbol, since) <= since)
 
     # --- the account ------------------------------------------------------------------------------------------
 
@@ -218,6 +235,12 @@ def _known(orders: list[Order]) -> Known:
     known.told = {index: STATUSES[int(each.status)] for index, each in enumerate(orders)}
     known.broker_ids = tuple(id for each in orders for id in each.broker_id)
     return known
+
+
+def _brings_news(data: Slice, symbol: Any) -> bool:
+    """Whether a slice has a bar of it that LEAN did not fill forward."""
+    bars = (data.bars.get(symbol), data.quote_bars.get(symbol))
+    return any(bar is not None and not bar.is_fill_forward for bar in bars)
 
 
 def _identity(number: int, security: Any) -> protocol.Security:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge import protocol
 from bridge.client import EventLog
+from bridge.lean_limits import Limits, reduces
 from bridge.lean_words import Answer, Heard, Known, Lean, marked, unmarked, words_of
 
 
@@ -30,8 +31,8 @@ class LeanEnd:
         self.mode: protocol.Mode = mode
         self.log = EventLog()
         self.on_event = on_event
-        #: Why only reducing orders pass, '' where all do.
-        self.reduce_only = ""
+        #: Why only reducing orders pass.
+        self.limits = Limits()
         self.inbox: deque[Any] = deque()
         self._lean = lean
         self._lock = threading.RLock()
@@ -101,6 +102,22 @@ class LeanEnd:
         with self._lock:
             self._touched |= kind in (protocol.CashMoved, protocol.DividendPaid)
             self._keep(kind(self.log.last + 1, self._lean.now(), *fields))
+
+    def brokerage_said(self, severity: str, code: str, text: str) -> None:
+        """What the brokerage says, which may mean that only reducing orders pass."""
+        with self._lock:
+            # First what holds: the daemon may have the event on disk before this thread runs on.
+            self.limits.brokerage(severity, text, self.log.last + 1)
+            self.event(protocol.Notice, severity, code, text, "brokerage")
+
+    def acknowledged(self, n: int) -> None:
+        """Every event up to `n` is on the daemon's disk. When live this takes its turn among the commands: what was
+        sent before it must still find what held then."""
+        self.log.acknowledge(n)
+        if self.mode == "live" and self.limits.known(n):
+            self.inbox.append(protocol.Ack(n))
+        else:
+            self.limits.acknowledged(n)
 
     def _keep(self, event: protocol.Event) -> None:
         self.log.add((event,))
@@ -196,6 +213,8 @@ class LeanEnd:
                 self._exercise(command)
             case protocol.QueryOrder():
                 self._query(command)
+            case protocol.Ack(n=n):
+                self.limits.acknowledged(n)
             case _:
                 return self._other(command)
         return None
@@ -223,9 +242,9 @@ class LeanEnd:
                 return
             if self._attempted(frame, frame.order_id):
                 return
-            if self.reduce_only and not self._reduces(frame.legs, frame.quantity):
+            if self.limits and not self._reduces(frame.legs, frame.quantity):
                 # A rejection, not a denial: what is denied may be sent again, and would be, for ever.
-                text = f"only reducing orders pass: {self.reduce_only}"
+                text = f"only reducing orders pass: {self.limits}"
                 self._returned(frame, False, "invalid", (-10,) * len(frame.legs), text)
                 return
         made = Known(
@@ -283,6 +302,12 @@ class LeanEnd:
                 return
             # For good, also where LEAN refuses: its answer is told, and what comes again must not happen after that.
             known.amended = frame.generation
+            quantity = known.quantity if frame.quantity is None else frame.quantity
+            if self.limits and not self._reduces(known.legs, quantity, known):
+                known.refused.add(frame.generation)
+                text = f"only reducing orders pass: {self.limits}"
+                self._returned(frame, False, known.shown, known.lean_ids[:1], text)
+                return
             asked = known.lean_ids if frame.leg_limits is not None else known.lean_ids[:1]
             for lean_id in asked:
                 known.updating.setdefault(lean_id, []).append(frame.generation)
@@ -366,37 +391,24 @@ class LeanEnd:
     # --- nobody leads -----------------------------------------------------------------------------------------
 
     def cancel_entries(self) -> int:
-        """Cancel what works and does not only close what is held. How many. On a thread of LEAN's."""
+        """Cancel what works and does not only close what is held, by the account as it was last read. How many LEAN
+        took; what it did not take is asked again the next time. On a thread of LEAN's."""
+        taken = 0
         with self._commands:
             with self._lock:
-                self.account()
                 entries = [
                     known
                     for known in self._by_lean_id_once()
-                    if known.working and not self._reduces(known.legs, known.quantity, known)
+                    if known.working and not known.leaving and not self._reduces(known.legs, known.quantity, known)
                 ]
             for known in entries:
-                self._answered(lambda each=known: self._lean.cancel(each, ""))
-        return len(entries)
+                known.leaving = self._answered(lambda each=known: self._lean.cancel(each, "")).ok
+                taken += known.leaving
+        return taken
 
     def _reduces(self, legs: Sequence[protocol.Leg], quantity: int, me: Known | None = None) -> bool:
-        """Whether every leg only closes what is held and no other working order closes already."""
-        held: dict[str, int] = {}
-        for holding in () if self._account is None else self._account.holdings:
-            held[holding.symbol] = int(holding.quantity)
-        closing: dict[str, int] = {}
-        for known in self._by_lean_id_once():
-            for index, leg in enumerate(known.legs) if known is not me and known.working else ():
-                wanted = leg.ratio * known.quantity - known.filled.get(index, 0)
-                if wanted * held.get(leg.symbol, 0) < 0:
-                    closing[leg.symbol] = closing.get(leg.symbol, 0) + abs(wanted)
-        filled = {} if me is None else me.filled
-        left = {leg.symbol: leg.ratio * quantity - filled.get(index, 0) for index, leg in enumerate(legs)}
-        return all(
-            not wanted
-            or (wanted * held.get(symbol, 0) < 0 and abs(wanted) + closing.get(symbol, 0) <= abs(held.get(symbol, 0)))
-            for symbol, wanted in left.items()
-        )
+        holdings = () if self._account is None else self._account.holdings
+        return reduces(holdings, self._by_lean_id_once(), legs, quantity, me)
 
 
 def _confirmed(known: Known, lean_id: int) -> int:

@@ -17,6 +17,10 @@ from bridge.lean_quotes import QuoteTable
 
 #: Seconds between tries to reach a daemon that is not there; after a refusal that a retry won't change.
 _RETRY, _REFUSED = 0.2, 5.0
+#: Seconds between looks at whether the daemon fell silent.
+_LOOK = 1.0
+#: Seconds that a daemon may take for its first answer.
+_ANSWER = 30.0
 #: Rounds of commands that one step admits.
 ROUNDS = 1000
 
@@ -31,9 +35,13 @@ def ask_subscribe(connect: Connect, patience: float) -> protocol.Subscribe:
         try:
             connection = connect()
             connection.send(protocol.AskSubscribe(protocol.VERSION))
-            answer = connection.receive(30.0)
+            # A daemon that accepts and says nothing may be one that starts: it is asked again while there is time.
+            wait = min(_ANSWER, max(1.0, until - time.monotonic()))
+            answer = connection.receive(wait)
             if isinstance(answer, protocol.Subscribe):
                 return answer
+            if answer is None:
+                raise BridgeGone(f"the daemon said nothing for {wait:.1f} s")
             if isinstance(answer, protocol.Refused):
                 raise BridgeRefused(answer.reason, answer.retry)
             raise BridgeGone(f"expected Subscribe, got {type(answer).__name__}")
@@ -145,7 +153,7 @@ class LockStep:
                     events, account = self._unsent(), self._end.account_if_touched()
                     connection.send(protocol.Settle(self._number, self._at, self._rounds, events, account))
                 case protocol.Ack(n=n):
-                    self._end.log.acknowledge(n)
+                    self._end.acknowledged(n)
                 case protocol.Subscribe() as wanted:
                     self._subscribe(wanted)
                 case other:
@@ -159,7 +167,7 @@ class LockStep:
             connection: Connection | None = None
             try:
                 connection = self._connect()
-                acknowledged = connection.shake_hands(hello).acknowledged
+                acknowledged = connection.shake_hands(hello, _ANSWER).acknowledged
                 self._connection = connection
                 return acknowledged
             except (BridgeGone, BridgeRefused) as error:
@@ -170,7 +178,7 @@ class LockStep:
                 time.sleep(_RETRY / 4)
 
     def _acknowledged(self, n: int) -> None:
-        self._end.log.acknowledge(n)
+        self._end.acknowledged(n)
         self._sent = max(self._sent, n)
 
     def _everything(self, acknowledged: int) -> list[protocol.Frame]:
@@ -200,9 +208,12 @@ class Live:
         self._at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         self._step = self._full = self._beat = False
         self._open: tuple[str, ...] = ()
+        self._stale: tuple[str, ...] = ()
         self._stored: list[protocol.StoredObject] = []
         self._dead_man = 30.0
         self._gone_since: float | None = time.monotonic()
+        #: Since when the daemon owes an answer to a heartbeat.
+        self._owed_since: float | None = None
         self._fresh = True
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._receiving, self._sending)]
 
@@ -217,17 +228,21 @@ class Live:
         """Whether a daemon leads now."""
         return self._connection is not None
 
-    def step(self, at: dt.datetime, open_now: tuple[str, ...], account: protocol.Account | None) -> None:
-        """The market moved."""
+    def step(
+        self, at: dt.datetime, open_now: tuple[str, ...], stale: tuple[str, ...], account: protocol.Account | None
+    ) -> None:
+        """The market moved, but for what is stale."""
         with self._wake:
-            self._at, self._open, self._step = at, open_now, True
+            self._at, self._open, self._stale, self._step = at, open_now, stale, True
             self._account = account or self._account
             self._wake.notify_all()
 
-    def beat(self, at: dt.datetime, open_now: tuple[str, ...], account: protocol.Account | None) -> None:
-        """Alive, and the feed too for what is open."""
+    def beat(
+        self, at: dt.datetime, open_now: tuple[str, ...], stale: tuple[str, ...], account: protocol.Account | None
+    ) -> None:
+        """Alive, and the feed too for what is open and not stale."""
         with self._wake:
-            self._at, self._open, self._beat = max(at, self._at), open_now, True
+            self._at, self._open, self._stale, self._beat = max(at, self._at), open_now, stale, True
             self._account = account or self._account
             self._wake.notify_all()
 
@@ -243,12 +258,11 @@ class Live:
             self._wake.notify_all()
 
     def dead_man(self) -> float:
-        """Seconds past the dead-man's time without a daemon, 0 where that has not come or was told already."""
-        since = self._gone_since
-        if since is None or (past := time.monotonic() - since - self._dead_man) < 0:
-            return 0.0
-        self._gone_since = None
-        return past + self._dead_man
+        """Seconds without a daemon where that is the dead-man's time or longer, else 0."""
+        with self._wake:
+            since = self._gone_since
+        gone = 0.0 if since is None else time.monotonic() - since
+        return gone if gone >= self._dead_man else 0.0
 
     def goodbye(self, at: dt.datetime, reason: str, account: protocol.Account, seconds: float = 5.0) -> None:
         """End on purpose; waits so long for the word to be out."""
@@ -260,7 +274,7 @@ class Live:
         with self._wake:
             self._stopped = True
             self._wake.notify_all()
-        self._lose()
+        self._lose(self._connection)
 
     # --- its threads ------------------------------------------------------------------------------------------
 
@@ -271,7 +285,7 @@ class Live:
                 connection = self._connect()
                 self._greet(connection)
                 while not self._stopped:
-                    self._arrived(connection.receive())
+                    self._arrived(connection.receive(min(_LOOK, self._dead_man / 4)))
             except BridgeRefused as refused:
                 if not refused.retry:
                     self._notice(f"the daemon refused us: {refused}")
@@ -283,24 +297,30 @@ class Live:
             finally:
                 if connection is not None:
                     connection.close()
-                self._lose()
+                    self._lose(connection)
 
     def _greet(self, connection: Connection) -> None:
-        welcome = connection.shake_hands(self._end.hello(self._at, self._fresh))
-        self._end.log.acknowledge(welcome.acknowledged)
+        # Not on a thread of LEAN's: while it is waited for, LEAN goes on and the dead-man's time runs.
+        welcome = connection.shake_hands(self._end.hello(self._at, self._fresh), _ANSWER)
+        self._end.acknowledged(welcome.acknowledged)
         with self._wake:
             self._fresh = False
-            self._dead_man, self._gone_since = welcome.dead_man_seconds, None
+            self._dead_man, self._gone_since, self._owed_since = welcome.dead_man_seconds, None, None
             self._sent, self._full, self._connection = welcome.acknowledged, True, connection
             self._wake.notify_all()
         self._notice(f"connected: events up to {welcome.acknowledged} are on the daemon's disk")
 
     def _arrived(self, frame: protocol.ToLean | None) -> None:
+        with self._wake:
+            owed = self._owed_since
+            if frame is not None:
+                self._owed_since = None
         match frame:
             case None:
-                pass
+                if owed is not None and time.monotonic() - owed >= self._dead_man:
+                    raise BridgeGone(f"the daemon said nothing for {self._dead_man:g} s")
             case protocol.Ack(n=n):
-                self._end.log.acknowledge(n)
+                self._end.acknowledged(n)
             case protocol.Done() | protocol.Challenge() | protocol.Welcome() | protocol.Refused():
                 raise BridgeGone(f"unexpected {type(frame).__name__} in a live session")
             case _:
@@ -322,7 +342,7 @@ class Live:
                         self._goodbye_sent.set()
             except BridgeGone:
                 connection.close()  # the receiving thread hears of it
-                self._lose()
+                self._lose(connection)
 
     def _pending(self) -> bool:
         return bool(
@@ -346,28 +366,35 @@ class Live:
             self._number += 1
             frames += [] if listing is None else [listing]
             frames.append(
-                protocol.Step(self._number, self._at, 0, self._full, events, account, quotes, self._open)
+                protocol.Step(
+                    self._number, self._at, 0, self._full, events, account, quotes, self._open, self._stale
+                )
             )  # fmt: skip
         else:
             if events or account is not None:
                 frames.append(protocol.Events(events, account))
             if self._beat:
-                frames.append(protocol.Heartbeat(self._at, self._open))
+                alive = tuple(symbol for symbol in self._open if symbol not in self._stale)
+                frames.append(protocol.Heartbeat(self._at, alive))
+                self._owed_since = self._owed_since or time.monotonic()
         self._full = self._step = self._beat = False
         if self._goodbye is not None:
             frames.append(self._goodbye)
             self._goodbye = None
         return frames
 
-    def _lose(self) -> None:
+    def _lose(self, lost: Connection | None) -> None:
+        """This connection is over; another one that was made meanwhile is not."""
         with self._wake:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                self._gone_since = time.monotonic()
-        if connection is not None:
-            connection.close()
+            if lost is None or lost is not self._connection:
+                return
+            self._connection = None
+            # One that fell silent is gone since it owes an answer.
+            self._gone_since, self._owed_since = self._owed_since or time.monotonic(), None
+        lost.close()
 
     def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
         with self._wake:
-            if not self._stopped:
-                self._wake.wait(seconds)
+            while not self._stopped and (left := until - time.monotonic()) > 0:
+                self._wake.wait(left)

@@ -71,6 +71,8 @@ class Known(msgspec.Struct):
     told: dict[int, str] = {}
     filled: dict[int, int] = {}
     broker_ids: tuple[str, ...] = ()
+    #: Whether LEAN took a cancel of it that nobody asked for but the dead-man's rule.
+    leaving: bool = False
 
     @property
     def shown(self) -> str:

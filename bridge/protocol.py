@@ -229,13 +229,14 @@ class Split(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A brokerage or engine message, relayed as it came."""
+    """A message, relayed as it came: the brokerage's where `source` says so, else the engine's or LEAN's end's own."""
 
     n: int
     at: dt.datetime
     severity: Literal["information", "warning", "error", "disconnect", "reconnect", "action_required"]
     code: str
     text: str
+    source: Literal["", "brokerage"] = ""
 
 
 def dividend_id(symbol: str, at: dt.datetime) -> str:
@@ -337,7 +338,8 @@ class Step(Frame, frozen=True, array_like=True):
     """A moment of the market: LEAN's events since the last frame, the account after them, what changed in quotes.
 
     The first step of a connection is `full`. `rounds` is how many command rounds this step still admits (0 when live).
-    `open` names the underlyings whose regular session is open now, i.e. that the feed covers alive at this instant.
+    `open` names the underlyings whose regular session is open now; the feed covers them alive at this instant, but for
+    those that `stale` names too: nothing new came of them lately, only what was known is told again.
     """
 
     number: int
@@ -348,6 +350,7 @@ class Step(Frame, frozen=True, array_like=True):
     account: Account | None
     quotes: Quotes
     open: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
 
 
 class Settle(Frame, frozen=True, array_like=True):

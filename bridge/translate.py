@@ -103,7 +103,8 @@ def event(frame: protocol.Event) -> Any:
             what = "split announced" if frame.warning else "split"
             return lean.LeanNotice(frame.n, what, frame.symbol, str(frame.factor))
         case protocol.Notice():
-            return lean.LeanNotice(frame.n, frame.severity, "", f"{frame.code} {frame.text}".strip())
+            what = f"{frame.source} {frame.severity}".strip()
+            return lean.LeanNotice(frame.n, what, "", f"{frame.code} {frame.text}".strip())
 
 
 def word(out: Any) -> CommandFrame:
@@ -161,11 +162,11 @@ def _security(security: protocol.Security) -> market.SecuritySeen:
 
 
 def stepped(view: market.MarketQuotes, numbers: dict[int, int], frame: protocol.Step) -> market.MarketQuotes:
-    """The view after a step: changed rows replaced, the feed alive for the underlyings that are open.
+    """The view after a step: changed rows replaced, the feed alive for the underlyings that are open and not stale.
 
     `numbers` gives the row of a security's number in this listing (see `row_numbers`).
     """
-    alive = {**view.alive, **dict.fromkeys(frame.open, frame.at)}
+    alive = {**view.alive, **{symbol: frame.at for symbol in frame.open if symbol not in frame.stale}}
     quotes = frame.quotes
     bid, ask, bid_size, ask_size = view.bid, view.ask, view.bid_size, view.ask_size
     last, volume, open_interest, changed_at = view.last, view.volume, view.open_interest, view.changed_at

@@ -15,10 +15,12 @@ from bridge.client import tcp_address
 #: What is copied, by folder; `bridge` in the project is the part of ours that needs the standard library and msgspec.
 _COPIED = {
     "": ("algorithm/main.py",),
-    "algorithm": ("algorithm/__init__.py", "algorithm/calls.py", "algorithm/reading.py"),
+    "algorithm": (
+        "algorithm/__init__.py", "algorithm/brokerage.py", "algorithm/calls.py", "algorithm/reading.py",
+    ),
     "bridge": (
         "bridge/__init__.py", "bridge/protocol.py", "bridge/client.py", "bridge/lean_words.py", "bridge/lean_end.py",
-        "bridge/lean_link.py", "bridge/lean_quotes.py",
+        "bridge/lean_limits.py", "bridge/lean_link.py", "bridge/lean_quotes.py",
     ),
 }  # fmt: skip
 #: Where the folder of the daemon's socket is seen from inside LEAN's container.

@@ -15,7 +15,7 @@ from actors.gateway._opening import catch_up, connected
 from actors.gateway._sending import release, send, send_amend
 from actors.gateway._state import STREAM, GatewayState, evolve
 from actors.messages.book import BOOK_FACTS
-from actors.messages.breaker import BreakerRaised, BreakerReset
+from actors.messages.breaker import REDUCE_ONLY, BreakerRaised, BreakerReset
 from actors.messages.common import Origin
 from actors.messages.comparison import columns, compare
 from actors.messages.lean import (
@@ -56,6 +56,9 @@ from actors.messages.orders import (
 )
 from actors.runtime import CoreActor, Decision, Issued, Output, Recorded, Refusal, TimerDue, Write
 from config.desk import DeskRules
+
+#: What a notice of the brokerage's own says that is fatal to a LEAN without us.
+BROKERAGE_ERROR = "brokerage error"
 
 
 class Gateway(CoreActor[GatewayState]):
@@ -131,8 +134,12 @@ class Gateway(CoreActor[GatewayState]):
                 )  # fmt: skip
                 return Decision((Write("account", paid),))
             case LeanNotice(n=n, what=what, symbol=symbol, text=text):
-                seen = EventSeen(Origin(state.session, n), what, "", f"{symbol} {text}".strip())
-                return Decision((Write(STREAM, seen),))
+                seen = Write(STREAM, EventSeen(Origin(state.session, n), what, "", f"{symbol} {text}".strip()))
+                if what == BROKERAGE_ERROR:
+                    # Where LEAN would end the run with positions open: an operator says when it is over.
+                    raised = BreakerRaised(REDUCE_ONLY, f"{what}: {text}", self.name)
+                    return Decision((seen, Write("breaker", raised)))
+                return Decision((seen,))
             case LeanConnected():
                 return Decision(connected(state, message))
             case LeanDisconnected(reason=reason):

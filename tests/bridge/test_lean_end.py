@@ -12,6 +12,7 @@ import pytest
 
 from bridge import protocol
 from bridge.lean_end import LeanEnd
+from bridge.lean_limits import AWAY, ERROR, UNLED
 from bridge.lean_words import Answer, Heard, Known, marked, unmarked
 
 AT = dt.datetime(2026, 1, 2, 15, tzinfo=dt.UTC)
@@ -201,9 +202,10 @@ def test_unled_only_what_closes_stays_and_passes(lean: Lean, end: LeanEnd) -> No
     end.run([place("closes", legs=((CALL, -1),))])
     end.hear(heard(1))
     end.hear(heard(2, tag="cb:closes mine"))
+    end.account()
     assert end.cancel_entries() == 1
     assert lean.asked[-1] == ("cancel", "opens", "")
-    end.reduce_only = "no daemon for 30 s"
+    end.limits.set(UNLED, "no daemon for 30 s")
     end.run([place("more")])
     assert (returned(end).ok, returned(end).denied) == (False, False)
     assert "only reducing orders pass" in returned(end).message
@@ -245,6 +247,7 @@ def test_a_partly_filled_exit_is_no_entry_when_nobody_leads(lean: Lean, end: Lea
     end.hear(heard(1, tag="cb:closes mine"))
     end.hear(heard(1, "partially_filled", 2, tag="cb:closes mine", fill_quantity=-1))
     lean.holdings = (protocol.Holding(CALL, Decimal(1), Decimal(3), Decimal(3)),)
+    end.account()
     assert end.cancel_entries() == 0
 
 
@@ -300,3 +303,81 @@ def test_a_question_about_an_amend_says_what_became_of_it(lean: Lean, end: LeanE
     lean.answer = Answer((1,), True)
     end.run([protocol.AmendOrder("a", 1, 3, limit_price=Decimal(8))])  # what was promised holds
     assert (len(lean.asked), asked(3), asked(1)) == (3, "refused", "stands")
+
+
+def test_an_entry_whose_cancel_lean_did_not_take_is_asked_for_again_and_one_it_took_is_not(
+    lean: Lean, end: LeanEnd
+) -> None:
+    end.run([place("opens")])
+    end.hear(heard(1))
+    end.account()
+    lean.answer = Answer((1,), False, "Error: brokerage is not connected")
+    assert end.cancel_entries() == 0
+    lean.answer = Answer((1,), True)
+    assert [end.cancel_entries(), end.cancel_entries()] == [1, 0]
+    assert [asked[0] for asked in lean.asked] == ["place", "cancel", "cancel"]
+
+
+def test_each_reason_to_only_reduce_is_lifted_apart(end: LeanEnd) -> None:
+    end.brokerage_said("disconnect", "2", "line down")
+    assert end.limits.set(UNLED, "no daemon for 30 s")
+    assert not end.limits.set(UNLED, "no daemon for 31 s")
+    end.brokerage_said("reconnect", "", "back")
+    assert str(end.limits) == "no daemon for 30 s"
+    end.brokerage_said("disconnect", "2", "line down")
+    end.limits.lift(UNLED)
+    assert str(end.limits) == "brokerage disconnect: line down"
+    end.brokerage_said("warning", "3", "mind")
+    end.limits.lift(AWAY)
+    assert not end.limits
+    said = [(each.severity, each.source) for each in told(end) if isinstance(each, protocol.Notice)]
+    assert set(said) == {("disconnect", "brokerage"), ("reconnect", "brokerage"), ("warning", "brokerage")}
+
+
+def test_an_error_of_the_brokerages_holds_until_the_daemon_has_it_and_for_what_it_sent_before(
+    lean: Lean, end: LeanEnd
+) -> None:
+    end.event(protocol.CashMoved, Decimal(1), "before")
+    end.brokerage_said("error", "42", "no permission")
+    end.acknowledged(1)
+    assert str(end.limits) == "brokerage error: no permission"
+    end.inbox.append(place("sent before"))
+    end.acknowledged(2)
+    end.inbox.append(place("sent after"))
+    end.drain()
+    assert [asked[1] for asked in lean.asked] == ["sent after"]
+    assert not end.limits
+    end.brokerage_said("error", "42", "again")
+    end.acknowledged(end.log.last)
+    end.hello(AT, False)  # empties the inbox: the welcome says once more what is on disk
+    assert end.limits
+    end.acknowledged(end.log.last)
+    end.drain()
+    assert not end.limits
+
+
+def test_an_error_in_a_backtest_holds_until_its_acknowledgement(lean: Lean) -> None:
+    end = LeanEnd(lean, "s", "backtest", "lean")
+    end.brokerage_said("error", "42", "no permission")
+    end.acknowledged(1)
+    assert not end.limits
+    assert not end.inbox
+
+
+def test_an_entry_is_not_amended_while_only_reducing_orders_pass(lean: Lean, end: LeanEnd) -> None:
+    lean.holdings = (protocol.Holding(CALL, Decimal(2), Decimal(3), Decimal(3)),)
+    end.account()
+    end.run([place("opens")])
+    lean.answer = Answer((2,), True)
+    end.run([place("closes", legs=((CALL, -1),))])
+    end.limits.set(ERROR, "brokerage error: no permission")
+    end.run([protocol.AmendOrder("opens", 1, 1, quantity=2)])
+    assert (returned(end).ok, returned(end).generation) == (False, 1)
+    assert "only reducing orders pass" in returned(end).message
+    end.run([protocol.AmendOrder("closes", 1, 1, limit_price=Decimal(-4), quantity=2)])
+    assert returned(end).ok
+    end.run([protocol.AmendOrder("closes", 1, 2, quantity=3)])
+    assert not returned(end).ok
+    end.run([protocol.QueryOrder("opens", 1, 1)])
+    assert returned(end).amend == "refused"
+    assert [asked[0] for asked in lean.asked] == ["place", "place", "amend"]

@@ -103,3 +103,15 @@ def test_a_view_keeps_rows_that_stay_and_replaces_only_what_changed() -> None:
     second = translate.listed(first, protocol.Listing(NOW, (), (2,)))
     assert second.quote(CALL).bid == 1.0
     assert second.security("GOOG") is None
+
+
+def test_a_step_does_not_make_what_is_stale_alive() -> None:
+    view = translate.listed(translate.empty_view(NOW), FRAMES[1])  # type: ignore[arg-type]
+    rows = translate.row_numbers(view)
+    empty = protocol.Quotes([], [], [], [], [], [], [], [])
+    first = protocol.Step(1, NOW, 0, True, (), None, empty, ("GOOG", "SPX"))
+    later = NOW + dt.timedelta(seconds=90)
+    second = protocol.Step(2, later, 0, False, (), None, empty, ("GOOG", "SPX"), ("GOOG",))
+    view = translate.stepped(translate.stepped(view, rows, first), rows, second)
+    assert view.alive == {"GOOG": NOW, "SPX": later}
+    assert view.open == {"GOOG", "SPX"}

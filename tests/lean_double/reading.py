@@ -173,6 +173,8 @@ class OptionChain:
 
 
 class _Bar:
+    is_fill_forward = False
+
     def __init__(self, close: float, volume: float) -> None:
         self.close, self.volume = close, volume
 
@@ -183,6 +185,7 @@ class Slice:
     def __init__(self, chains: dict[Symbol, OptionChain], bars: dict[Symbol, _Bar]) -> None:
         self.option_chains = chains
         self.bars = bars
+        self.quote_bars: dict[Symbol, _Bar] = {}
 
 
 def slice_of(market: Market, now: dt.datetime, trading: bool) -> Slice:

@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from actors.messages.breaker import REDUCE_ONLY
 from actors.messages.orders import OrderBody, OrderLeg, SubmitOrder
 from actors.runtime import MarketClock, MemoryJournal, Status
 from bridge import protocol
@@ -91,7 +92,7 @@ async def test_live_cancels_entries_without_a_daemon_relays_the_brokers_words_an
     statuses = Status(), Status(), Status()
 
     def server() -> BridgeServer:
-        settings = BridgeSettings(unix=tmp_path / "bridge", subscribe=wanted, dead_man_seconds=0.5)
+        settings = BridgeSettings(unix=tmp_path / "bridge", subscribe=wanted, dead_man_seconds=2.0)
         return BridgeServer(port, settings, lambda event, text: notices.append(f"{event} {text}"))
 
     def state(order_id: str) -> str:
@@ -114,23 +115,26 @@ async def test_live_cancels_entries_without_a_daemon_relays_the_brokers_words_an
             entry = OrderBody((OrderLeg(CALL, 1),), 1, "limit", Decimal("0.50"))
             await port.command("c1", "operator:test", SubmitOrder("entry", entry))
             await until(lambda: engine.market.broker.working)
-            engine.handler.handle_message(BrokerageMessageEvent(BrokerageMessageType.ERROR, "42", "no permission"))
+            engine.handler.handle_message(BrokerageMessageEvent(BrokerageMessageType.DISCONNECT, "42", "line down"))
             assert engine.handler.handle_order(type("Args", (), {"order": "by hand"}))
             await until(lambda: core.state("gateway").seen == engine.algorithm._end.log.last)
-            assert engine.algorithm._end.reduce_only == "brokerage error: no permission"
+            assert str(engine.algorithm._end.limits) == "brokerage disconnect: line down"
             await port.command("c2", "operator:test", SubmitOrder("refused", entry))
             await until(lambda: state("refused") == "rejected")
             engine.handler.handle_message(BrokerageMessageEvent(BrokerageMessageType.RECONNECT, "", "back"))
-            assert engine.algorithm._end.reduce_only == ""
+            assert not engine.algorithm._end.limits
             assert (await first.ask_store(protocol.StoreObject("notes/today", b"\x00words"))).ok
             assert (await first.ask_store(protocol.FetchObject("notes/today"))).content == b"\x00words"
             assert (await first.ask_store(protocol.FetchObject("absent"))).ok is False
             serving.cancel_scope.cancel()
         await until(lambda: not engine.market.broker.working)
-        assert engine.algorithm._end.reduce_only.startswith("no daemon")
+        assert str(engine.algorithm._end.limits).startswith("no daemon")
         nursery.start_soon(server().run, statuses[2])
         await until(lambda: state("entry") == "canceled")
-        await until(lambda: engine.algorithm._end.reduce_only == "")
+        await until(lambda: not engine.algorithm._end.limits)
+        engine.handler.handle_message(BrokerageMessageEvent(BrokerageMessageType.ERROR, "42", "no permission"))
+        await until(lambda: core.state("breaker").level == REDUCE_ONLY)
+        await until(lambda: not engine.algorithm._end.limits)
         assert not core.failed()
         nursery.cancel_scope.cancel()
     assert len(engine.orders) == 1
