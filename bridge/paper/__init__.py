@@ -2,6 +2,7 @@
 
 from bridge.paper.books import Books
 from bridge.paper.ledger import Ledger, LedgerError, LedgerLocked, read_ledger
-from bridge.paper.market import MarginModel, Market
+from bridge.paper.margin import MarginModel
+from bridge.paper.market import Market
 
 __all__ = ["Books", "Ledger", "LedgerError", "LedgerLocked", "MarginModel", "Market", "read_ledger"]

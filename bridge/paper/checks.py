@@ -10,9 +10,9 @@ import msgspec
 from actors.options.contracts import Contract, SymbolError, is_option, multiplier_of, parse_symbol
 from actors.options.ticks import lean_round
 from bridge import protocol
-from bridge.paper.broker import MarginModel
 from bridge.paper.fills import market_price
 from bridge.paper.floor import Floor, decimal
+from bridge.paper.margin import MarginModel
 from bridge.paper.orders import BrokerLeg, BrokerOrder
 from bridge.paper.portfolio import Portfolio
 from bridge.paper.tickets import Ticket

@@ -1,27 +1,27 @@
 """The embedded market: LEAN's part of the protocol, played over a feed's instants. One thread, frames in and out.
 
-Stepping and listing live here; the broker's memory is in `broker`, LEAN's in `session`.
+Stepping lives here; the broker's memory is in `broker`, LEAN's in `session`, what is listed in `listing`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
-from actors.options.contracts import Contract, is_index, is_option, parse_symbol
+from actors.options.contracts import Contract, is_option, parse_symbol
 from bridge import protocol
 from bridge.paper.bars import Instant
-from bridge.paper.broker import Broker, MarginModel
+from bridge.paper.broker import Broker
 from bridge.paper.data import MarketHours
 from bridge.paper.fill_model import FillModel, LeanFills
-from bridge.paper.floor import Floor, tick
+from bridge.paper.floor import Floor
 from bridge.paper.ledger import Ledger
+from bridge.paper.listing import Listed
+from bridge.paper.margin import MarginModel
 from bridge.paper.orders import Execution
 from bridge.paper.session import Session
-
-__all__ = ["MarginModel", "Market", "Source"]
 
 
 class Source(Protocol):
@@ -78,8 +78,7 @@ class Market:
         self.resumed = self.broker.played > 0
         self._played = 0
         self.session = Session(session or str(self.broker.sessions + 1), self.broker, self.floor, margin, initial)
-        self._numbers: dict[str, int] = {}
-        self._listed = 0
+        self._listed = Listed(self.floor)
         self._step = 0
         self._rounds = rounds
         self._pending: Instant | None = None
@@ -114,7 +113,7 @@ class Market:
 
     def listed(self) -> tuple[str, ...]:
         """Symbols that are listed now, in the order in which they joined."""
-        return tuple(self._numbers)
+        return tuple(self._listed)
 
     def _begin(self) -> None:
         self._begun = True
@@ -134,11 +133,11 @@ class Market:
         for _ in range(count):
             instant = next(self._instants)
             self.floor.now = instant.at
-            self._listing(instant)
+            self._listed.take(instant)
             if instant.kind == "midnight":
-                for symbol in [each for each in self._numbers if is_option(each)]:
+                for symbol in [each for each in self._listed if is_option(each)]:
                     if self.floor.midnight_of(symbol, instant.at) and self.floor.expired(symbol, instant.at):
-                        del self._numbers[symbol]
+                        self._listed.remove(symbol)
             else:
                 self.floor.minute(instant)
             self.broker.pass_by(instant.kind == "bars")
@@ -156,11 +155,9 @@ class Market:
     def everything(self, events: tuple[protocol.Event, ...]) -> list[protocol.Frame]:
         """What a daemon that knows nothing needs: every security, every quote, and these events of this session."""
         now = self.floor.now
-        numbers = dict(self._numbers)
-        listing = protocol.Listing(now, tuple(self._security(symbol) for symbol in numbers))
-        account = self.session.account()
-        step = protocol.Step(self._step, now, 0, True, events, account, self._quotes(numbers), self._alive())
-        return [listing, step]
+        account, quotes = self.session.account(), self._listed.quotes(self._listed)
+        step = protocol.Step(self._step, now, 0, True, events, account, quotes, self._alive())
+        return [self._listed.everything(now), step]
 
     def dead_man(self) -> int:
         """Nobody leads: working orders that add to what is held are cancelled at the end of this step. How many."""
@@ -186,7 +183,7 @@ class Market:
             self.floor.now = instant.at
             if instant.kind == "end":
                 return [*frames, *self._goodbye("the run is over")]
-            listing = self._listing(instant)
+            listing = self._listed.take(instant)
             if listing is not None:
                 frames.append(listing)
             if instant.kind == "midnight":
@@ -194,7 +191,7 @@ class Market:
                 self._has_played()
                 if not self.session.told.waits:
                     continue
-                frames.append(self._frame({}, instant))
+                frames.append(self._frame((), instant))
                 return frames
             self.floor.minute(instant)
             self.broker.minute()
@@ -233,10 +230,10 @@ class Market:
         self._ended = True
         return [protocol.Goodbye(self.floor.now, reason, self.session.account())]
 
-    def _frame(self, changed: Mapping[str, Any], instant: Instant) -> protocol.Step:
+    def _frame(self, changed: Iterable[str], instant: Instant) -> protocol.Step:
         self._step += 1
         self._rounds = self._limit
-        quotes = self._quotes(changed)
+        quotes = self._listed.quotes(changed)
         alive = tuple(symbol for symbol in self._feed.underlyings if symbol in instant.open)
         return protocol.Step(
             self._step, self.floor.now, self._rounds, self._step == 1, self.session.told.take(),
@@ -246,54 +243,6 @@ class Market:
     def _alive(self) -> tuple[str, ...]:
         return tuple(symbol for symbol in self._feed.underlyings if symbol in self.floor.open)
 
-    def _quotes(self, symbols: Mapping[str, Any]) -> protocol.Quotes:
-        """Quotes of those symbols that are listed, as they are now."""
-        columns: tuple[list[float], ...] = ([], [], [], [], [], [], [])
-        numbers: list[int] = []
-        for symbol in symbols:
-            number = self._numbers.get(symbol)
-            if number is None:
-                continue
-            prices = self.floor.prices[symbol]
-            numbers.append(number)
-            values = (
-                prices.bid, prices.ask, prices.bid_size, prices.ask_size, prices.last, prices.volume,
-                prices.open_interest,
-            )  # fmt: skip
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
-        return protocol.Quotes(numbers, *columns)
-
-    def _listing(self, instant: Instant) -> protocol.Listing | None:
-        added: list[protocol.Security] = []
-        for symbol in instant.listed:
-            if symbol not in self._numbers:
-                self._listed += 1
-                self._numbers[symbol] = self._listed
-                self.floor.prices_of(symbol)
-                added.append(self._security(symbol))
-        removed: list[int] = []
-        for symbol in instant.unlisted:
-            number = self._numbers.pop(symbol, None)
-            if number is not None:
-                removed.append(number)
-        if not added and not removed:
-            return None
-        return protocol.Listing(instant.at, tuple(added), tuple(removed))
-
-    def _security(self, symbol: str) -> protocol.Security:
-        parsed, number = parse_symbol(symbol), self._numbers[symbol]
-        if not isinstance(parsed, Contract):
-            kind = "index" if is_index(symbol) else "equity"
-            return protocol.Security(number, symbol, kind, symbol, 1, "", "", Decimal("0.01"))
-        kind = "index_option" if is_index(parsed.underlying) else "option"
-        session = self.floor.hours.session(symbol, parsed.expiry)
-        close = None if session is None else session[1]
-        return protocol.Security(
-            number, symbol, kind, parsed.underlying, parsed.multiplier, parsed.style, parsed.settlement,
-            tick(symbol), close, close,
-        )  # fmt: skip
-
     def _midnight(self, instant: Instant) -> None:
         """00:00 of an exchange: announcements and expiries of what trades there, the hourly look at assignment, and
         dividends on what is held after it."""
@@ -301,17 +250,17 @@ class Market:
         held = self.broker.portfolio.holdings
         here = [
             symbol
-            for symbol in sorted({*held, *self._numbers})
+            for symbol in sorted({*held, *self._listed})
             if is_option(symbol) and self.floor.midnight_of(symbol, at)
         ]
-        self.broker.assign()
+        self.broker.clearing.assign()
         for symbol in here:
-            if _last_day(symbol) == self.floor.local_date(symbol, at) and symbol in self._numbers:
+            if _last_day(symbol) == self.floor.local_date(symbol, at) and symbol in self._listed:
                 self.session.told.event(protocol.Delisted, symbol, True)
         expired = [symbol for symbol in here if self.floor.expired(symbol, at)]
-        self.broker.expire(expired)
+        self.broker.clearing.expire(expired)
         for symbol in expired:
-            if self._numbers.pop(symbol, None) is not None:
+            if self._listed.remove(symbol):
                 self.session.told.event(protocol.Delisted, symbol, False)
             self.broker.delist(symbol)
         for symbol, per_share in instant.dividends.items():

@@ -14,8 +14,9 @@ from actors.options.contracts import Contract, parse_symbol
 from actors.options.ticks import lean_round
 from bridge import protocol
 from bridge.paper import checks
-from bridge.paper.broker import Broker, MarginModel
+from bridge.paper.broker import Broker
 from bridge.paper.floor import Floor, decimal
+from bridge.paper.margin import MarginModel
 from bridge.paper.orders import BrokerLeg, BrokerOrder, Execution, broker_order
 from bridge.paper.tickets import Ticket, TicketLeg
 from bridge.paper.told import Told
@@ -354,7 +355,7 @@ class Session:
         self.tickets[frame.exercise_id] = ticket
         self.told.tell_exercise(ticket)
         self._accounts[frame.exercise_id] = ticket.legs[0]
-        self.broker.exercise(contract, frame.quantity, frame.exercise_id, frame.tag)
+        self.broker.clearing.exercise(contract, frame.quantity, frame.exercise_id, frame.tag)
         self.told.returned(frame, True, "filled", ticket.lean_ids, "")
 
     def _query(self, frame: protocol.QueryOrder) -> None:

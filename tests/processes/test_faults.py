@@ -42,7 +42,7 @@ async def test_what_happened_behind_our_back_is_booked_at_the_next_start(tmp_pat
         short = next(symbol for symbol, lot in held.holdings.items() if lot.quantity < 0 and symbol != "GOOG")
         contract = parse_symbol(short)
         assert isinstance(contract, Contract)
-        market.broker.assign_now(contract, 1)
+        market.broker.clearing.assign_now(contract, 1)
 
     lived = await live(tmp_path, lambda path: lambda: Connection(path), behind=behind)
     verdict = compare(lived.ours, lived.brokers)
