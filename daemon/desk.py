@@ -22,7 +22,8 @@ from config.desk import DeskRules
 _TOLD: tuple[type[Fact], ...] = (
     lean.AccountSeen, lean.Anomaly, lean.CashWanted, lean.EventSeen, lean.EventUnreadable, lean.Reconciled,
     lean.SessionClosed, lean.SessionOpened, orders.AllCanceled, orders.AmendWanted, orders.CancelWanted,
-    orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.OrderWanted,
+    orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.ExerciseSettled,
+    orders.ExerciseUnknown, orders.OrderWanted,
     positions.LotsCrossed, positions.PositionAssigned, positions.PositionBroken, positions.PositionMended,
     positions.PositionUnwinding, positions.PositionWaiting, positions.VolatilityObserved,
 )  # fmt: skip

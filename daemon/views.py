@@ -21,7 +21,15 @@ from actors.messages.lean import (
     SessionOpened,
 )
 from actors.messages.order_state import OrderTable, fold
-from actors.messages.orders import ExerciseRequested, ExerciseReturned, ExerciseSent, OrderFact, OrderSent
+from actors.messages.orders import (
+    ExerciseRequested,
+    ExerciseReturned,
+    ExerciseSent,
+    ExerciseSettled,
+    ExerciseUnknown,
+    OrderFact,
+    OrderSent,
+)
 from actors.messages.positions import (
     EquityMarked,
     PositionBroken,
@@ -37,7 +45,8 @@ _ANOMALIES = 50
 
 
 class ExerciseView(msgspec.Struct):
-    """An exercise as far as it went: requested, sent, accepted or refused."""
+    """An exercise as far as it went: requested, sent, accepted or refused; unknown where a session died over it, until
+    it is proved exercised or not."""
 
     exercise_id: str
     symbol: str
@@ -45,7 +54,7 @@ class ExerciseView(msgspec.Struct):
     principal: str
     requested_at: dt.datetime
     changed_at: dt.datetime
-    state: Literal["requested", "sent", "accepted", "refused"] = "requested"
+    state: Literal["requested", "sent", "accepted", "refused", "unknown", "exercised", "not_exercised"] = "requested"
     reason: str = ""
 
 
@@ -140,7 +149,8 @@ class Views:
                 self.exercises[fact.exercise_id] = ExerciseView(
                     fact.exercise_id, fact.symbol, fact.quantity, fact.principal, recorded.at, recorded.at
                 )
-            case ExerciseSent(exercise_id=exercise_id) | ExerciseReturned(exercise_id=exercise_id):
+            case ExerciseSent() | ExerciseReturned() | ExerciseUnknown() | ExerciseSettled():
+                exercise_id = fact.exercise_id
                 self._exercise(self.exercises.get(exercise_id), fact, recorded.at)
             case Anomaly() | EventUnreadable():
                 self.anomalies.append(recorded)
@@ -169,10 +179,15 @@ class Views:
         if exercise is None:
             return
         exercise.changed_at = at
-        if isinstance(fact, ExerciseReturned):
-            exercise.state, exercise.reason = "accepted" if fact.accepted else "refused", fact.reason
-        else:
-            exercise.state = "sent"
+        match fact:
+            case ExerciseReturned():
+                exercise.state, exercise.reason = "accepted" if fact.accepted else "refused", fact.reason
+            case ExerciseUnknown():
+                exercise.state, exercise.reason = "unknown", fact.reason
+            case ExerciseSettled():
+                exercise.state, exercise.reason = fact.outcome, fact.reason
+            case _:
+                exercise.state = "sent"
 
 
 def named(value: Any) -> Any:

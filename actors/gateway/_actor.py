@@ -49,6 +49,8 @@ from actors.messages.orders import (
     ExerciseRequested,
     ExerciseReturned,
     ExerciseSent,
+    ExerciseSettled,
+    ExerciseUnknown,
     OrderApproved,
     OrderSent,
     OrderUnknown,
@@ -74,7 +76,7 @@ class Gateway(CoreActor[GatewayState]):
     folds = (
         *ORDER_FACTS, *(kind for kind in BOOK_FACTS if kind not in ORDER_FACTS), SessionOpened, SessionClosed,
         CashWanted, BreakerRaised, BreakerReset, Reconciled, AccountSeen, EventSeen, EventUnreadable, ExerciseSent,
-        ExerciseReturned,
+        ExerciseReturned, ExerciseUnknown, ExerciseSettled,
     )  # fmt: skip
     reacts = (OrderApproved, AmendApproved, ExerciseRequested, SessionOpened)
     releases = (
@@ -108,7 +110,7 @@ class Gateway(CoreActor[GatewayState]):
                 sent = ExerciseSent(wanted.exercise_id, wanted.symbol, wanted.quantity, state.session, wanted.tag)
                 return Decision((Write("orders", sent),))
             case Recorded(fact=SessionOpened() as opened):
-                return Decision(catch_up(state, opened))
+                return Decision(catch_up(state, opened, now, self._rules.broker_column_from))
             case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanDividend(n=n) | LeanNotice(n=n) if (
                 0 < n <= state.seen
             ):

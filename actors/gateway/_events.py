@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.gateway._exercises import proved
 from actors.gateway._opening import settled
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.common import Origin
@@ -108,7 +109,7 @@ def _foreign_event(state: GatewayState, event: LeanOrderEvent, origin: Origin) -
         event.lean_id, event.batch, event.message, exercise_id, event.settlement,
         event.broker_ids[0] if event.broker_ids else "",
     )  # fmt: skip
-    return (Write("account", fact),)
+    return (Write("account", fact), *proved(state, fact))
 
 
 def returned(state: GatewayState, returned: LeanReturned) -> tuple[Write, ...]:

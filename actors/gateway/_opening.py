@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 
+from actors.gateway._exercises import after_a_dead_session
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.book import Book
 from actors.messages.common import Origin
@@ -54,14 +56,11 @@ def connected(state: GatewayState, hello: LeanConnected) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def catch_up(state: GatewayState, opened: SessionOpened) -> tuple[Write, ...]:
+def catch_up(state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time) -> tuple[Write, ...]:
     """After what was missed is booked: what became of the orders that were at the market, and the columns."""
     if opened.number != state.session or not state.connected:
         return ()
-    writes: list[Write] = []
-    for exercise_id in () if state.same else state.exercises_before:
-        text = "lean began a new session before it answered the exercise: the account tells what came of it"
-        writes.append(Write(STREAM, Anomaly(Origin(opened.number, 0), exercise_id, text)))
+    writes = list(after_a_dead_session(state, opened, now, column_from))
     for order_id, attempt in state.before.items():
         order = state.table.orders[order_id]
         if order.at_market and order.attempt == attempt:

@@ -9,9 +9,17 @@ import msgspec
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.comparison import compare
-from actors.messages.lean import AccountSeen, CashMoved, CashWanted, Reconciled, SessionClosed, SessionOpened
+from actors.messages.lean import (
+    AccountFill,
+    AccountSeen,
+    CashMoved,
+    CashWanted,
+    Reconciled,
+    SessionClosed,
+    SessionOpened,
+)
 from actors.messages.order_state import Order, OrderTable, fold
-from actors.messages.orders import ExerciseReturned, ExerciseSent, OrderFact
+from actors.messages.orders import ExerciseReturned, ExerciseSent, ExerciseSettled, ExerciseUnknown, OrderFact
 from actors.runtime import Recorded
 from config.desk import DeskRules
 
@@ -46,6 +54,12 @@ class GatewayState(msgspec.Struct):
     #: Exercises that lean was asked for and has not answered, and those of them when the session began.
     exercises: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
     exercises_before: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
+    #: When exercises were asked for that are not answered; those that a dead session did not answer; those that were
+    #: executed; and those of whose contract something left the account that nobody can tell from an exercise.
+    exercises_asked: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
+    exercises_unknown: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
+    exercised: dict[str, None] = msgspec.field(default_factory=dict)
+    exercises_blurred: dict[str, None] = msgspec.field(default_factory=dict)
     #: Whether the session was here before.
     same: bool = False
 
@@ -88,8 +102,13 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
             state.transfers.pop(payment_id, None)
         case ExerciseSent(exercise_id=exercise_id):
             state.exercises[exercise_id] = fact
-        case ExerciseReturned(exercise_id=exercise_id):
-            state.exercises.pop(exercise_id, None)
+            state.exercises_asked[exercise_id] = recorded.at
+        case ExerciseReturned(exercise_id=exercise_id) | ExerciseSettled(exercise_id=exercise_id):
+            _forget(state, exercise_id)
+        case ExerciseUnknown(exercise_id=exercise_id):
+            state.exercises_unknown[exercise_id] = state.exercises_before[exercise_id]
+        case AccountFill():
+            _exercised(state, fact)
         case BreakerRaised(level=level):
             state.level = max(state.level, level)
         case BreakerReset():
@@ -102,6 +121,24 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
         case _:
             pass
     return state
+
+
+def _exercised(state: GatewayState, fill: AccountFill) -> None:
+    """Keep what a fill says of exercises that are not answered, or were not by a session that is dead."""
+    open_ones = {**state.exercises_before, **state.exercises, **state.exercises_unknown}
+    if fill.exercise_id in open_ones:
+        state.exercised[fill.exercise_id] = None
+    elif fill.quantity < 0 and fill.kind in ("exercise", "external", "assignment"):
+        for exercise_id, sent in open_ones.items():
+            if sent.symbol == fill.symbol:
+                state.exercises_blurred[exercise_id] = None
+
+
+def _forget(state: GatewayState, exercise_id: str) -> None:
+    for kept in (
+        state.exercises, state.exercises_asked, state.exercises_unknown, state.exercised, state.exercises_blurred
+    ):  # fmt: skip
+        kept.pop(exercise_id, None)
 
 
 def _wait(state: GatewayState, order: Order, rules: DeskRules) -> None:

@@ -444,6 +444,25 @@ class ExerciseReturned(Fact, frozen=True, array_like=True):
     reason: str
 
 
+class ExerciseUnknown(Fact, frozen=True, array_like=True):
+    """The session that was to exercise died without an answer. It is not asked again; only proof ends this."""
+
+    KIND: ClassVar[str] = "orders.ExerciseUnknown"
+    exercise_id: str
+    reason: str
+    origin: Origin
+
+
+class ExerciseSettled(Fact, frozen=True, array_like=True):
+    """Proof of what became of an exercise that a dead session did not answer, and how it is known."""
+
+    KIND: ClassVar[str] = "orders.ExerciseSettled"
+    exercise_id: str
+    outcome: Literal["exercised", "not_exercised"]
+    reason: str
+    origin: Origin
+
+
 ORDER_FACTS: tuple[type[OrderFact], ...] = (
     OrderQueued, OrderReleased, OrderApproved, OrderDenied, OrderRequeued, OrderSent, SendWithheld, SendRefused,
     OrderAccepted, LegAccepted, LegFilled, LegCanceled, OrderCanceled, OrderRejected, OrderExpired, CancelRequested,

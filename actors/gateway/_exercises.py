@@ -1,0 +1,52 @@
+"""An exercise that a session took with it when it died: unknown, never asked again, ended by proof alone. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from actors.gateway._state import STREAM, GatewayState
+from actors.messages.common import Origin
+from actors.messages.comparison import compare
+from actors.messages.lean import AccountFill, Anomaly, SessionOpened
+from actors.messages.orders import ExerciseSettled, ExerciseUnknown
+from actors.runtime import Write
+
+_NEW_YORK = ZoneInfo("America/New_York")
+
+
+def after_a_dead_session(
+    state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time
+) -> Iterator[Write]:
+    """What a new session proves of exercises, once what was missed is booked. Where the broker's own book, read after
+    the night that would have processed the exercise, is ours, and nobody booked one: it was not exercised."""
+    origin = Origin(opened.number, 0)
+    lost = () if state.same else tuple(state.exercises_before)
+    for exercise_id in lost:
+        if exercise_id in state.exercised:
+            yield _settled(exercise_id, "exercised", "its executions are booked", origin)
+            continue
+        text = "lean began a new session before it answered the exercise: the account tells what came of it"
+        yield Write(STREAM, Anomaly(origin, exercise_id, text))
+        yield Write("orders", ExerciseUnknown(exercise_id, text, origin))
+    if not opened.fresh_from_broker or compare(state.book, opened.account):
+        return
+    for exercise_id in (*state.exercises_unknown, *lost):
+        asked = state.exercises_asked.get(exercise_id)
+        if exercise_id in state.exercised or exercise_id in state.exercises_blurred or asked is None:
+            continue
+        night = dt.datetime.combine(asked.astimezone(_NEW_YORK) + dt.timedelta(days=1), column_from, _NEW_YORK)
+        if now >= night:
+            text = f"the broker's book of {now.astimezone(_NEW_YORK):%Y-%m-%d %H:%M} New York has no trace of it"
+            yield _settled(exercise_id, "not_exercised", text, origin)
+
+
+def proved(state: GatewayState, fact: AccountFill) -> Iterator[Write]:
+    """An execution of an exercise that was unknown."""
+    if fact.exercise_id in state.exercises_unknown:
+        yield _settled(fact.exercise_id, "exercised", "its executions came", fact.origin)
+
+
+def _settled(exercise_id: str, outcome: str, text: str, origin: Origin) -> Write:
+    return Write("orders", ExerciseSettled(exercise_id, outcome, text, origin))  # type: ignore[arg-type]
