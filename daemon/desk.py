@@ -13,7 +13,7 @@ from actors.orders import Orders
 from actors.performance import Performance
 from actors.positions import Positions
 from actors.risk import Risk
-from actors.runtime import ActorFailed, ActorResumed, Core, CoreActor, Fact, FactSkipped, Journal, Started
+from actors.runtime import ActorFailed, ActorResumed, Core, CoreActor, Ended, Fact, FactSkipped, Journal, Started
 from actors.volatility import DERIVATIONS, Volatility
 from config.calendar import Sessions
 from config.desk import DeskRules
@@ -35,7 +35,7 @@ KINDS: dict[str, type[Fact]] = {
     for kind in (
         *orders.ORDER_FACTS, *BOOK_FACTS, *_TOLD, positions.PositionOpened, positions.PositionClosed,
         positions.EquityMarked, breaker.BreakerRaised, breaker.BreakerReset, breaker.ResetStarted, ActorFailed,
-        ActorResumed, FactSkipped, Started,
+        ActorResumed, Ended, FactSkipped, Started,
     )
 }  # fmt: skip
 

@@ -97,13 +97,14 @@ class Driver:
         self.on_stopped: Callable[[str, str], None] | None = None
         self._halts: deque[Halt] = deque()
         self._fatal: SafetyFailed | None = None
+        self._has_said_its_end = False
         core.on_record = self._recorded
         core.on_failure = self._failed
 
     # --- running ----------------------------------------------------------------------------------------------
 
     async def run(self, status: Status) -> None:
-        """Take inputs until stopped; then take what still waits, and return once all of it is durable.
+        """Take inputs until stopped; then take what still waits, and return once all of it and `Ended` are durable.
 
         Raises CoreFailed or JournalError, which end the process, or SafetyFailed.
         """
@@ -117,7 +118,6 @@ class Driver:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_stopping, status)
             try:
-                status.started()
                 await self._loop(status)
             except Exception as error:
                 self.failure = error
@@ -145,9 +145,15 @@ class Driver:
             if more:
                 await trio.lowlevel.checkpoint()
                 continue
-            journal = self.journal
-            if status.stopping.is_set() and journal.durable_batches >= journal.batches:
-                return
+            if self.journal.durable_batches >= self.journal.batches:
+                # Not before its own beginning is on disk: where the disk takes nothing it never served.
+                status.started()
+                if self._has_said_its_end:
+                    return
+                if status.stopping.is_set():
+                    self.core.end(self.clock.now())
+                    self._has_said_its_end = True
+                    continue
             await self._sleep()
 
     def _pump(self) -> bool:

@@ -24,6 +24,8 @@ class Ending:
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._watchdog: threading.Timer | None = None
+        #: Whether anybody asked for the end, or for a new beginning.
+        self.has_begun = False
 
     def begin(self) -> None:
         """The process ends: whatever the reason, it may not hang from here on. Idempotent."""
@@ -41,6 +43,7 @@ class Ending:
             self._watchdog.cancel()
 
     def _arm(self) -> None:
+        self.has_begun = True
         if self._watchdog is None and self._seconds is not None:
             self._watchdog = arm_watchdog(self._seconds)
 

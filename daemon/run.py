@@ -19,11 +19,11 @@ from actors.messages.lean import LeanDisconnected
 from actors.runtime import (
     Clock,
     CoreActor,
+    Ended,
     MarketClock,
     Recorded,
     Started,
     Status,
-    Supervisor,
     WallClock,
     first_cause,
 )
@@ -150,19 +150,21 @@ def _start(port: BridgePort, views: Views, notice: Notice) -> None:
     for row in port.journal.read(head - 1, 1) if head else ():
         if isinstance(clock, MarketClock):
             clock.move(row.at)
-    starts: list[dt.datetime] = []
+    starts: list[dt.datetime] = []  # of those that nobody ended
 
     def told(recorded: Recorded) -> None:
         port.hear(views.add, recorded)
         if isinstance(recorded.fact, Started):
             starts.append(recorded.at)
+        elif isinstance(recorded.fact, Ended):
+            starts.pop()
 
     core.start(clock.now(), told)
     if core.state("gateway").connected:
         core.tell(LeanDisconnected("the daemon began anew"), clock.now())
     if isinstance(clock, WallClock) and is_safe_mode(starts, clock.now()):
         minutes = SAFE_MODE_WITHIN.total_seconds() / 60
-        reason = f"safe mode: start {SAFE_MODE_STARTS} within {minutes:g} minutes"
+        reason = f"safe mode: start {SAFE_MODE_STARTS} within {minutes:g} minutes, the others ended unasked"
         core.command(f"runtime:safe:{core.seq}", "runtime", Halt(HARD_STOP, reason), clock.now())
         notice("safe mode", f"{reason}: nothing automatic is sent; cancel, close by hand, then reset the breaker")
 
@@ -194,24 +196,23 @@ async def _serve(
         web = WebServer(app, *request.api, notice)
         api = partial(_serve_api, web, feed, request.api[0], notice)
 
+    def stop() -> None:
+        ending.begin()
+        tree.stop()
+
     def changed(path: str, state: str, error: str) -> None:
-        if state == "failed":  # for good: the core, or an edge that failed too often
-            ending.begin()
+        # For good: the core, or an edge that failed too often. Where the end has begun it goes on as it was asked for.
+        if state == "failed" and not ending.has_begun:
+            stop()
         notice(state, f"{path} {error}".strip())
 
     seconds = watchdog_seconds()
     watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, partial(_line, port, views), seconds)
     tree = make_tree(port.run, bridge.run, api, watchdog, changed)
-
-    def stop() -> None:
-        ending.begin()
-        tree.stop()
-
     async with trio.open_nursery() as nursery:
         if request.signals:
             nursery.start_soon(end_on_signals, ending, tree.stop, request.on_hangup, request.on_stop)
         nursery.start_soon(_stop_with, stop, status)
-        nursery.start_soon(_stop_when_core_ends, tree, port)
         if request.once:
             nursery.start_soon(_stop_after_session, stop, bridge, port)
         ready = Status()
@@ -256,11 +257,6 @@ async def _serve_api(web: WebServer, feed: Feed, host: str, notice: Notice, stat
 async def _stop_with(stop: Callable[[], None], status: Status) -> None:
     await status.stopping.wait()
     stop()
-
-
-async def _stop_when_core_ends(tree: Supervisor, port: BridgePort) -> None:
-    await port.stopped.wait()
-    tree.stop()
 
 
 async def _stop_after_session(stop: Callable[[], None], bridge: BridgeServer, port: BridgePort) -> None:

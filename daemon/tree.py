@@ -15,8 +15,9 @@ Core actors are no children: they are killed and folded anew by the core, and th
 
 An operator signs a stopped actor past what it failed on (`callboard skip`), or kills it, which folds it anew.
 
-A third start within 10 minutes of wall time is safe mode: the breaker goes to hard stop, where automation sends
-nothing while cancels and an operator's reducing orders pass; an operator's two-step reset ends it.
+A third start within 10 minutes of wall time, the others having ended unasked, is safe mode: the breaker goes to hard
+stop, where automation sends nothing while cancels and an operator's reducing orders pass; an operator's two-step reset
+ends it. A start after an orderly stop (`Ended` in the journal) or a reload counts for nothing.
 """
 
 from __future__ import annotations
@@ -83,5 +84,5 @@ def make_tree(
 
 
 def is_safe_mode(starts: Iterable[dt.datetime], now: dt.datetime) -> bool:
-    """Whether the start at `now` is one too many, given the instants of those before it."""
+    """Whether the start at `now` is one too many, given the instants of those before it that nobody ended."""
     return sum(now - SAFE_MODE_WITHIN < each <= now for each in starts) + 1 >= SAFE_MODE_STARTS

@@ -31,13 +31,14 @@ from actors.runtime._words import (
     CommandConflict,
     CoreFailed,
     DeadLetter,
+    Ended,
     FactSkipped,
     SkipFact,
     Started,
     Telemetry,
 )
 
-_OWN: tuple[type[Fact], ...] = (Started, ActorFailed, ActorResumed, FactSkipped)
+_OWN: tuple[type[Fact], ...] = (Started, Ended, ActorFailed, ActorResumed, FactSkipped)
 #: Input numbers count within a start; the start counts above them, so that numbers never fall.
 _START_SHIFT = 32
 
@@ -94,6 +95,12 @@ class Core:
         self._number = (starts + 1) << _START_SHIFT
         self._now = now
         self._appender.write_own(Started(head.seq, head.chain), now, 0)
+        self._finish(now, None)
+
+    def end(self, now: dt.datetime) -> None:
+        """Record `Ended`, the last fact of an orderly stop. What is put in after it is taken all the same."""
+        now = self._begin("end", self.receive(), now, None)
+        self._appender.write_own(Ended(), now, 0)
         self._finish(now, None)
 
     @property

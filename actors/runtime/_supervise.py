@@ -153,22 +153,25 @@ class Supervisor:
             if status is not None:
                 nursery.start_soon(self._follow, status)
             try:
-                for kept in self._kept.values():
-                    nursery.start_soon(self._keep, kept)
-                    await kept.first_start.wait()
-                    # It may have ended for good instead: then this is being cancelled, and nobody is to call it ready.
-                    await trio.lowlevel.checkpoint_if_cancelled()
-                    if self._stopping.is_set():
-                        break
-                if status is not None:
-                    status.started()
+                nursery.start_soon(self._start_all, nursery, status)
                 await self._stopping.wait()
                 await self._stop_all()
             finally:
                 nursery.cancel_scope.cancel()
 
+    async def _start_all(self, nursery: trio.Nursery, status: Status | None) -> None:
+        for kept in self._kept.values():
+            if self._stopping.is_set():
+                return
+            nursery.start_soon(self._keep, kept)
+            await kept.first_start.wait()
+            # It may have ended for good instead: then this is being cancelled, and nobody is to call it ready.
+            await trio.lowlevel.checkpoint_if_cancelled()
+        if status is not None and not self._stopping.is_set():
+            status.started()
+
     def stop(self) -> None:
-        """Ask for an orderly end of `run`."""
+        """Ask for an orderly end of `run`, also while it still starts: what comes later in the list never does."""
         self._stopping.set()
 
     def kill(self, name: str) -> None:

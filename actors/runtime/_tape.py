@@ -62,6 +62,8 @@ def replay(entries: list[Entry], core: Core) -> None:
                 core.job(entry.content[0], entry.content[1], entry.now)
             case "kill":
                 core.kill(entry.content, entry.now)
+            case "end":
+                core.end(entry.now)
             case "durable":
                 core.release(entry.now, entry.content)
             case lane:

@@ -18,6 +18,13 @@ class Started(Fact, frozen=True, array_like=True):
     chain: bytes
 
 
+class Ended(Fact, frozen=True, array_like=True):
+    """A core ended here because it was asked to: the start after it is nobody's crash."""
+
+    KIND: ClassVar[str] = "runtime.Ended"
+    HOST: ClassVar[bool] = True
+
+
 class ActorFailed(Fact, frozen=True, array_like=True):
     """An actor raised on something it must handle, and stopped. `seq` is the fact it failed on, 0 for an input."""
 

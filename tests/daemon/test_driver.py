@@ -159,3 +159,39 @@ async def test_a_listener_that_raises_ends_neither_the_driver_nor_what_the_other
         assert len(said) == 1
         assert "can't fold" in said[0][1]
         assert list(driver.deaf) == [said[0][0]]
+
+
+async def test_it_serves_once_its_beginning_is_on_disk_and_its_end_is_on_disk_before_it_ended() -> None:
+    journal = MemoryJournal(hold=True)
+    driver = Driver(desk_core(journal, DeskRules()), journal, MarketClock(AT))
+    driver.core.start(AT)
+    status = Status()
+    ended = trio.Event()
+
+    async def run() -> None:
+        await driver.run(status)
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await wait_all_tasks_blocked()
+        assert not status.is_started
+        journal.settle()
+        await status.wait_started()
+        status.stopping.set()
+        await wait_all_tasks_blocked()
+        assert not ended.is_set()
+        journal.settle()
+        await ended.wait()
+    assert [row.kind for row in journal.read()] == ["runtime.Started", "runtime.Ended"]
+
+
+async def test_one_that_failed_leaves_no_end_in_its_journal() -> None:
+    journal = MemoryJournal()
+    driver = Driver(desk_core(journal, DeskRules()), journal, MarketClock(AT))
+    driver.core.start(AT)
+    assert driver.core.on_failure is not None
+    driver.core.on_failure("orders", "safety", ZeroDivisionError("broken on purpose"))
+    with pytest.raises(SafetyFailed):
+        await driver.run(Status())
+    assert "runtime.Ended" not in [row.kind for row in journal.read()]

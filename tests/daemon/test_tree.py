@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,19 +96,48 @@ def test_safe_mode_is_the_third_start_within_ten_minutes() -> None:
     assert not is_safe_mode([], AT)
 
 
-def test_a_daemon_that_starts_a_third_time_stops_hard_and_says_so(tmp_path: Path) -> None:
+def raised_in(journal: Path) -> list[int]:
+    """The breaker's levels that were raised, in order."""
+    with SqliteJournal(journal, live=False) as held:
+        core = desk_core(held, DeskRules())
+        facts = [each.fact for each in map(core.decode, held.read())]
+    return [fact.level for fact in facts if isinstance(fact, BreakerRaised)]
+
+
+def test_a_daemon_that_starts_again_after_two_deaths_stops_hard_and_says_so(tmp_path: Path) -> None:
     options = ("run", "--journal", str(tmp_path / "journal"), "--bridge", str(tmp_path / "bridge"))
     said: list[bool] = []
-    for _ in range(3):
+    for death in (True, False, True, False):
         daemon = Process(tmp_path, "run", *options)
         daemon.wait_for("ready")
+        said.append("safe mode: safe mode: start 3 within 10 minutes" in daemon.said)
+        if death:
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0, daemon.said
+    # The stop in between neither counts nor clears.
+    assert said == [False, False, False, True]
+    assert raised_in(tmp_path / "journal") == [HARD_STOP]
+
+
+def test_starts_after_orderly_stops_and_reloads_are_no_safe_mode(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    options = (
+        "run", "--journal", str(tmp_path / "journal"), "--bridge", str(tmp_path / "bridge"), "--config", str(settings)
+    )  # fmt: skip
+    for _ in range(3):
+        settings.write_text('[risk]\ndaily_loss = "3 %"\n')
+        daemon = Process(tmp_path, "run", *options)
+        daemon.wait_for("ready")
+        settings.write_text('[risk]\ndaily_loss = "2 %"\n')
+        daemon.signal(signal.SIGHUP)
+        until = time.monotonic() + 30
+        while daemon.said.count("ready: ") < 2:
+            assert time.monotonic() < until, daemon.said
+            time.sleep(0.01)
         assert daemon.stop() == 0, daemon.said
-        said.append("safe mode" in daemon.said)
-    assert said == [False, False, True]
-    with SqliteJournal(tmp_path / "journal", live=False) as journal:
-        core = desk_core(journal, DeskRules())
-        raised = [each.fact for each in map(core.decode, journal.read()) if isinstance(each.fact, BreakerRaised)]
-    assert [each.level for each in raised] == [HARD_STOP]
+        assert "safe mode" not in daemon.said
+    assert raised_in(tmp_path / "journal") == []
 
 
 async def test_the_watchdog_is_fed_by_turns_and_starves_where_the_disk_does_not_answer(

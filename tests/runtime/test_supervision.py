@@ -186,3 +186,27 @@ async def test_supervisors_nest_and_an_escalation_restarts_the_branch(autojump_c
     assert len(starts) == 4
     assert report.state == "running"
     assert report.restarts == 1
+
+
+async def test_a_stop_while_it_starts_ends_at_once_and_nobody_is_called_started(autojump_clock: MockClock) -> None:
+    log: list[str] = []
+
+    async def starts_never(status: Status) -> None:
+        log.append("began")
+        await status.stopping.wait()
+        log.append("stopped")
+
+    async def later(status: Status) -> None:
+        log.append("began later")
+
+    supervisor = Supervisor("top", [Child("first", starts_never), Child("second", later)])
+    status = Status()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.run, status)
+        await trio.sleep(1)
+        supervisor.stop()
+        with trio.fail_after(1):
+            while nursery.child_tasks:
+                await trio.sleep(0.01)
+    assert log == ["began", "stopped"]
+    assert not status.is_started
