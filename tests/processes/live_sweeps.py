@@ -17,7 +17,7 @@ from typing import Literal
 from actors.messages.lean import Reconciled
 from bridge.paper import Books, read_ledger
 from daemon.journal import verify
-from tests.processes.cutter import Cutter
+from tests.processes.cutter import Aim, Cutter
 from tests.processes.kit import Process
 from tests.processes.remains import Outcome, compare, of_books, of_facts, of_ledger, read_journal
 from tests.processes.sweeps import STOPPED, Row, facts, size
@@ -30,6 +30,12 @@ NAMES: dict[Kind, str] = {
 }  # fmt: skip
 #: Times the wall's speed, in steps of so many market seconds: twenty steps a second.
 SPEED, STEP = 300, 15
+#: Every other cut falls on an order in flight.
+AIMS = [
+    Aim(frame, where)
+    for frame in ("PlaceOrder", "AmendOrder", "CancelOrder")
+    for where in ("before", "after", "answer")
+]
 #: After its blow a bout goes on for this much of what it writes: facts, bytes of ledger, bytes over the socket.
 _LENGTHS: dict[Kind, int] = {"daemon": 120, "market": 25_000, "both": 120, "cut": 60_000, "stop": 120}
 
@@ -76,11 +82,11 @@ class LiveStage:
 
     # --- blows ------------------------------------------------------------------------------------------------
 
-    def strike(self, gap: int, who: Literal["daemon", "market"]) -> float:
+    def strike(self, gap: int, who: Literal["daemon", "market"], bout: threading.Thread) -> float:
         """Wait until so much more is written or has passed, strike, and wait until the two talk again: so long that
         took. `who` stands still where somebody shall."""
         if self._kind == "cut":
-            return self._cut(gap)
+            return self._cut(gap, bout)
         self._reach((lambda: size(self.ledger)) if self._kind == "market" else (lambda: facts(self.journal)), gap)
         began = time.monotonic()
         if self._kind == "stop":
@@ -104,9 +110,15 @@ class LiveStage:
         self._until(lambda: self.daemon.connects > before, "the two talk again")
         return time.monotonic() - began
 
-    def _cut(self, gap: int) -> float:
+    def _cut(self, gap: int, bout: threading.Thread) -> float:
         before, cut = self.daemon.connects, self.cutter.done
-        self.cutter.cut_after(gap)
+        if gap % 2:
+            self.cutter.cut_after(gap)
+        else:
+            self.cutter.cut_at(AIMS[gap // 2 % len(AIMS)])
+            self._until(lambda: self.cutter.done > cut or not bout.is_alive(), "the frame aimed at passes")
+            if self.cutter.forget_aim():
+                self.cutter.cut_after(gap)
         self._until(lambda: self.cutter.done > cut, f"{gap} more bytes pass")
         began = time.monotonic()
         self._until(lambda: self.daemon.connects > before, "the two talk again")
@@ -186,7 +198,7 @@ def _run(folder: Path, row: Row, kind: Kind, count: int, seed: int) -> None:
             failed: list[BaseException] = []
             bout = threading.Thread(target=_guarded, args=(stage.trader.bout, failed), daemon=True)
             bout.start()
-            recovered = stage.strike(gap, who)
+            recovered = stage.strike(gap, who, bout)
             bout.join()
             if failed:
                 raise failed[0]
