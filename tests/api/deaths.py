@@ -24,7 +24,7 @@ from daemon.feed_client import FeedClient
 from daemon.serve import WebServer
 from tests.api.house import House, house
 from tests.api.kit import TOKENS
-from tests.processes.inside import AwaitKiller
+from tests.processes.dying import AwaitKiller
 
 ORDERS = 4
 _CONDOR = (("P00735000", 1), ("P00745000", -1), ("C00755000", -1), ("C00765000", 1))

@@ -1,6 +1,6 @@
 """The deaths' scenario inside one process, shortened to a minute a line: real tree, core, bridge, socket and market.
 
-Here a death can be put exactly: an edge's task at its n-th await, an actor after its n-th turn.
+Here a death can be put exactly: an edge's task at its n-th await, the market at its n-th point; see `dying`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,7 @@ import msgspec
 import trio
 
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
-from actors.runtime import Backoff, Child, Core, MarketClock, MemoryJournal, Status, Supervisor
-from bridge import protocol
-from bridge.client import Connection
+from actors.runtime import Backoff, Child, MarketClock, MemoryJournal, Status, Supervisor
 from bridge.paper import Ledger, Market
 from bridge.paper.bars import Instant
 from bridge.paper.data import Feed, LeanFolder, MarketHours
@@ -31,6 +29,7 @@ from config.desk import LEAN_RULES
 from daemon.desk import desk_core
 from daemon.port import BridgePort
 from daemon.replay.script import ScriptLine, parse_script, symbols_of
+from tests.processes.dying import AwaitKiller, Deaths, DyingConnection, DyingLedger, MarketDied, strike_after_each_input
 from tests.processes.kit import DATA
 from tests.processes.remains import Outcome, of_facts, of_ledger
 from tests.processes.sweeps import Ran, Row
@@ -64,59 +63,6 @@ class ShortFeed(Feed):
             yield instant
 
 
-class MarketDied(BaseException):
-    """The market's process is gone: nothing of its own runs any more."""
-
-
-class Deaths:
-    """Counts the market's points: each frame, and each commit before and after it. It dies at the n-th, once."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.count = 0
-
-    def point(self) -> None:
-        """One more. Raises MarketDied at the n-th."""
-        self.count += 1
-        if self.count == self._number:
-            raise MarketDied
-
-
-class DyingLedger(Ledger):
-    """A ledger whose market may die before or after a commit."""
-
-    deaths: Deaths
-
-    def commit(self) -> None:
-        self.deaths.point()
-        super().commit()
-        self.deaths.point()
-
-
-class DyingConnection(Connection):
-    """A connection whose market may die before it sends, and after it has read."""
-
-    def __init__(self, address: str, deaths: Deaths) -> None:
-        self._deaths = deaths
-        super().__init__(address)
-
-    def send(self, frame: protocol.Frame) -> None:
-        self._point()
-        super().send(frame)
-
-    def receive(self, timeout: float | None = None) -> protocol.ToLean | None:
-        frame = super().receive(timeout)
-        self._point()
-        return frame
-
-    def _point(self) -> None:
-        try:
-            self._deaths.point()
-        except MarketDied:
-            self.close()  # as the kernel does with what a dead process had open
-            raise
-
-
 def short_market(script: tuple[ScriptLine, ...], ledger: Ledger, session: str = "", minutes: int = 3) -> Market:
     """The market of that hour over a ledger, new or not; it ends so many minutes after the script's last line."""
     hours = MarketHours.load(DATA / "lean")
@@ -142,29 +88,6 @@ class Inside(msgspec.Struct):
     awaits: int
     points: int
     reached: bool
-
-
-class AwaitKiller(trio.abc.Instrument):
-    """Cancels a child of the tree when its tasks have come to their n-th await. Counts on, so 0 only counts."""
-
-    def __init__(self, number: int, kill: Callable[[], None]) -> None:
-        self._number, self._kill = number, kill
-        self.root: trio.lowlevel.Task | None = None
-        self.count = 0
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """A task of the child's came to an await (or ended)."""
-        if self.root is None or not self._inside(task):
-            return
-        self.count += 1
-        if self.count == self._number:
-            self._kill()
-
-    def _inside(self, task: trio.lowlevel.Task) -> bool:
-        found: trio.lowlevel.Task | None = task
-        while found is not None and found is not self.root:
-            found = None if found.parent_nursery is None else found.parent_nursery.parent_task
-        return found is not None
 
 
 async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, struck: str = "") -> Inside:
@@ -258,24 +181,6 @@ async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, st
     reached = reached or 0 < market_point <= deaths.count or bool(struck)
     ours = of_facts(map(core.decode, journal.read()))
     return Inside(ours, of_ledger(folder / "ledger"), died, killer.count, deaths.count, reached)
-
-
-def strike_after_each_input(core: Core, actor: str) -> None:
-    """From here on the actor loses its memory after every input that the core takes."""
-
-    def struck(name: str) -> None:
-        before = getattr(core, name)
-
-        def after(*arguments: object, **named: object) -> object:
-            try:
-                return before(*arguments, **named)
-            finally:
-                core.kill(actor, arguments[3] if name == "command" else arguments[0 if name == "advance" else 1])  # type: ignore[arg-type]
-
-        setattr(core, name, after)
-
-    for name in ("command", "tell", "view", "advance"):
-        struck(name)
 
 
 #: Every core actor of the desk.
