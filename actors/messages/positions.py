@@ -71,14 +71,17 @@ class PositionUnwinding(Fact, frozen=True, array_like=True):
 
 
 class PositionWaiting(Fact, frozen=True, array_like=True):
-    """What is broken waits for the operator: nothing more is done by itself, but where the order `waits_for` is
-    proved."""
+    """What is broken waits, for the operator to say how it goes on; by itself it does once the order `waits_for` has
+    ended, on the next view with prices (`resumes` is "quotes"), or when the breaker was reset ("reset"). `naked`: a
+    short leg has no long one beside it meanwhile."""
 
     KIND: ClassVar[str] = "positions.PositionWaiting"
     position_id: str
     order_id: str
     reason: str
     waits_for: str = ""
+    resumes: Literal["", "quotes", "reset"] = ""
+    naked: bool = False
 
 
 class PositionMended(Fact, frozen=True, array_like=True):

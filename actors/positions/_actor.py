@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from actors.messages.book import BOOK_FACTS, EXTERNAL, Book, delivery_of, fold_book
+from actors.messages.breaker import BreakerReset
 from actors.messages.lean import AccountFill
 from actors.messages.orders import (
     AmendAccepted,
@@ -66,7 +67,7 @@ class Positions(CoreActor[PositionsState]):
     group = "book"
     commands = (MendPosition,)
     folds = tuple(dict.fromkeys((*BOOK_FACTS, PositionOpened, PositionClosed, *MENDING_FACTS)))
-    reacts = (LegFilled, AccountFill, *_ENDS, OrderQueued, LotsCrossed, PositionBroken, PositionUnwinding)
+    reacts = (LegFilled, AccountFill, *_ENDS, OrderQueued, LotsCrossed, PositionBroken, PositionUnwinding, BreakerReset)
     views = True
 
     def __init__(self, rules: DeskRules) -> None:
@@ -124,6 +125,8 @@ class Positions(CoreActor[PositionsState]):
                 return Decision((*self._delivered(state, fill), *mending.again()))
             case Recorded(fact=LotsCrossed()):
                 return Decision(mending.again())
+            case Recorded(fact=BreakerReset()):
+                return Decision(mending.reset())
             case Recorded(fact=OrderQueued(principal=principal, body=body)):
                 return Decision(mending.hand(body.position_id) if body.position_id and principal != PRINCIPAL else ())
             case Recorded(fact=PositionBroken(order_id=order_id) | PositionUnwinding(order_id=order_id)):

@@ -69,6 +69,7 @@ class Broken(msgspec.Struct):
     stopped_by: str = ""
     quiet_until: dt.datetime | None = None
     waits_for: str = ""
+    resumes: str = ""
     by: By = ""
 
     @property
@@ -173,14 +174,15 @@ def fold_phase(
     record: Broken, fact: PositionBroken | PositionUnwinding | PositionWaiting | PositionMended
 ) -> None:  # fmt: skip
     """What our own facts make of a record."""
-    record.waits_for = ""
+    record.waits_for = record.resumes = record.stopped_by = ""
     match fact:
         case PositionBroken(deadline=deadline):
             record.phase, record.reason, record.deadline = "complete", "", deadline
         case PositionUnwinding(deadline=deadline, reason=reason):
             record.phase, record.reason, record.deadline = "unwind", reason, deadline
-        case PositionWaiting(reason=reason, waits_for=waits_for):
-            record.phase, record.reason, record.waits_for = "waiting", reason, waits_for
+        case PositionWaiting(reason=reason):
+            record.phase, record.reason = "waiting", reason
+            record.waits_for, record.resumes = fact.waits_for, fact.resumes
         case PositionMended():
             record.phase, record.reason, record.quiet_until = "mended", "", None
     record.tries, record.by = 0, ""

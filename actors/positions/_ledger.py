@@ -13,6 +13,7 @@ from actors.messages.lean import SessionClosed, SessionOpened
 from actors.messages.order_state import OrderTable, fold
 from actors.messages.orders import (
     ORDER_FACTS,
+    AllCanceled,
     CancelRequested,
     CancelWanted,
     LegFilled,
@@ -34,7 +35,8 @@ _OURS = ("orders", "breaker", PRINCIPAL)
 
 PHASES = (PositionBroken, PositionUnwinding, PositionWaiting, PositionMended)
 MENDING_FACTS = (
-    *ORDER_FACTS, OrderWanted, CancelWanted, *PHASES, SessionOpened, SessionClosed, BreakerRaised, BreakerReset,
+    *ORDER_FACTS, OrderWanted, CancelWanted, AllCanceled, *PHASES, SessionOpened, SessionClosed, BreakerRaised,
+    BreakerReset,
 )  # fmt: skip
 
 
@@ -84,6 +86,12 @@ def fold_ledger(ledger: Ledger, book: Book, recorded: Recorded, rules: DeskRules
             _stopped_by(ledger, order_id, principal)
         case OrderCanceled(order_id=order_id, origin=None):
             _stopped_by(ledger, order_id, "the operator")
+        case AllCanceled():
+            # No word about this position: its order ends as any other, and after a pause it is mended on.
+            for record in ledger.records.values():
+                if record.active:
+                    record.stopped = True
+                    record.quiet_until = recorded.at + dt.timedelta(seconds=rules.mend_seconds)
         case OrderQueued() if fact.principal != PRINCIPAL and fact.body.position_id:
             for record in ledger.of(fact.body.position_id):
                 if record.active:

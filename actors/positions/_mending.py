@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from actors.messages.book import Book
+from actors.messages.book import Book, Position
 from actors.messages.breaker import HARD_STOP, NO_ENTRY
 from actors.messages.common import Evidence
 from actors.messages.order_state import Order
@@ -53,9 +53,6 @@ class Mending:
         if own.phase == "mended":
             again = isinstance(fact, LegFilled) and not own.equal and own.position_id in self._book.positions
             return (self._declared(own),) if again else ()
-        proved = own.phase == "waiting" and own.waits_for == order_id and order.terminal
-        if proved and not own.equal:
-            return (self._unwind(own, f"order {order_id} is {order.state}"),)
         return self._look(own)
 
     def again(self) -> Writes:
@@ -75,13 +72,18 @@ class Mending:
         record = self._ledger.records[order_id]
         if not record.active:
             return ()
-        if record.phase == "complete":
+        if record.phase == "complete" and not record.stopped_by:
             text = f"not completed within {self._rules.mend_seconds:g} s"
             return (*self._stop(record, text), self._unwind(record, text))
-        live = self._live(record.order)
-        if live is not None and live.state == "unknown":
-            return (self._wait(record, f"order {record.order} is unknown", record.order),)
         return self._look(record)
+
+    def reset(self) -> Writes:
+        """The operator reset the breaker: what waited for that is taken back."""
+        return tuple(
+            self._unwind(record, "the breaker was reset")
+            for record in self._ledger.records.values()
+            if record.phase == "waiting" and record.resumes == "reset"
+        )
 
     def hand(self, position_id: str) -> Writes:
         """Somebody else wants an order on this position: ours gives way."""
@@ -135,25 +137,55 @@ class Mending:
             if how is None:
                 how = "completed" if record.phase == "complete" else "unwound"
             return (*self._stop(record, "it is mended"), self._mended(record, how))
+        if record.phase == "waiting":
+            return self._goes_on(record, position)
         rules, ledger = self._rules, self._ledger
         first = next(iter(ledger.of(record.position_id))) is record
         quiet = record.quiet_until is not None and self._now < record.quiet_until
-        if not record.active or not first or quiet or not ledger.connected or self._busy(record):
+        if not record.active or not first or quiet or not ledger.connected:
             return ()
+        if self._busy(record):
+            return self._held_up(record)
         if record.stopped_by:
-            return (self._wait(record, f"order {record.order} was canceled by {record.stopped_by}"),)
+            text = f"order {record.order} was canceled by {record.stopped_by}"
+            return (self._wait(record, text, resumes="reset"),)
         if position.delivered:
             return (self._wait(record, "assigned or exercised: its plan is suspended"),)
         if ledger.level >= HARD_STOP:
-            return (self._wait(record, "the breaker is at hard stop"),)
+            return (self._wait(record, "the breaker is at hard stop", resumes="reset"),)
         if record.phase == "complete":
             return self._complete(record, position.holdings)
         if record.tries >= MOST_TRIES:
-            return (self._wait(record, f"not taken back in {MOST_TRIES} tries"),)
+            return (self._wait(record, f"not taken back in {MOST_TRIES} tries", resumes="reset"),)
         paced = record.tried_at is not None and record.tries > 0
         if paced and self._now - record.tried_at < dt.timedelta(seconds=rules.mend_step_seconds):  # type: ignore[operator]
             return ()
         return self._take_back(record, position.holdings)
+
+    def _held_up(self, record: Broken) -> Writes:
+        """An order works on the position, or may: past the deadline it is said that it is waited for."""
+        if self._now < record.deadline:
+            return ()
+        for order in self._working(record):
+            if order.state == "unknown":
+                return (self._wait(record, f"order {order.order_id} is unknown", order.order_id),)
+            if order.order_id != record.order:
+                return (self._wait(record, f"order {order.order_id} works on the position", order.order_id),)
+        return ()
+
+    def _goes_on(self, record: Broken, position: Position) -> Writes:
+        """One that waits: taken back as soon as what it waits for is there."""
+        ledger = self._ledger
+        if record.waits_for:
+            order = ledger.table.orders[record.waits_for]
+            return (self._unwind(record, f"order {order.order_id} is {order.state}"),) if order.terminal else ()
+        if record.resumes != "quotes" or not ledger.connected or ledger.level >= HARD_STOP or self._busy(record):
+            return ()
+        wanted = record.taken_back(position)
+        part = self._reducing_part(position.holdings, wanted) if wanted else None
+        if part is None or isinstance(unwinding(record, part, self._market, self._now, self._rules), Unpriced):
+            return ()
+        return (self._unwind(record, "it can be priced again"),)
 
     def _complete(self, record: Broken, holdings: Mapping[str, int]) -> Writes:
         missing = record.missing(self._book.positions[record.position_id])
@@ -181,10 +213,12 @@ class Mending:
         part = self._reducing_part(holdings, wanted)
         if part is None:
             names = ", ".join(symbol.strip() for symbol in wanted)
-            return (self._wait(record, f"taking back {names} would uncover what it covers"),)
+            return (self._wait(record, f"taking back {names} would uncover what it covers", resumes="reset"),)
         limit = unwinding(record, part, self._market, self._now, self._rules)
         if isinstance(limit, Unpriced):
-            return (self._wait(record, limit.reason),) if limit.final or self._now >= record.deadline else ()
+            resumes = "" if limit.final else "quotes"
+            late = limit.final or self._now >= record.deadline
+            return (self._wait(record, limit.reason, resumes=resumes),) if late else ()
         return self._want(record, part, limit, self._rules.mend_step_seconds, "takes back")
 
     def _reducing_part(self, holdings: Mapping[str, int], wanted: Quantities) -> Portion | None:
@@ -219,12 +253,16 @@ class Mending:
 
     def _busy(self, record: Broken) -> bool:
         """Whether an order works on the position, or waits to: ours or another's. One at a time."""
-        owner, position_id = self._book.owner, record.position_id
         pending = record.order and record.order not in self._ledger.table.orders and self._ledger.level < HARD_STOP
-        return bool(pending) or any(
-            position_id in (order.body.position_id, owner.get(order.order_id))
-            for order in self._ledger.table.live.values()
-        )
+        return bool(pending) or bool(self._working(record))
+
+    def _working(self, record: Broken) -> list[Order]:
+        """Live orders on the position."""
+        owner, position_id = self._book.owner, record.position_id
+        return [
+            order for order in self._ledger.table.live.values()
+            if position_id in (order.body.position_id, owner.get(order.order_id))
+        ]  # fmt: skip
 
     def _stop(self, record: Broken, reason: str) -> Writes:
         live = self._live(record.order)
@@ -247,8 +285,13 @@ class Mending:
         fact = PositionUnwinding(record.position_id, record.order_id, reason, self._deadline())
         return Write(_stream(record), fact)
 
-    def _wait(self, record: Broken, reason: str, order_id: str = "") -> Write:
-        return Write(_stream(record), PositionWaiting(record.position_id, record.order_id, reason, order_id))
+    def _wait(
+        self, record: Broken, reason: str, waits_for: str = "", resumes: Literal["", "quotes", "reset"] = ""
+    ) -> Write:  # fmt: skip
+        fact = PositionWaiting(
+            record.position_id, record.order_id, reason, waits_for, resumes, naked(record.surplus())
+        )  # fmt: skip
+        return Write(_stream(record), fact)
 
     def _mended(self, record: Broken, how: Any, principal: str = "") -> Write:
         return Write(_stream(record), PositionMended(record.position_id, record.order_id, how, principal))

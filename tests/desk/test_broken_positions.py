@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
+from broken import SPREAD, canceled, left, legs, mends, of, works
 from kit import CALLS, Desk
 
 from actors.messages.breaker import Halt
-from actors.messages.order_state import Order
 from actors.messages.positions import (
     MendPosition,
     PositionBroken,
@@ -20,40 +19,6 @@ from actors.messages.positions import (
 from actors.runtime import Refusal
 from daemon.views import BrokenView, Views
 
-SPREAD = ((CALLS[1], 1), (CALLS[2], -1))
-
-
-def left(filled: tuple[int, int], desk: Desk | None = None, limit: str = "1.00") -> Desk:
-    """A spread of two units that was canceled with so much filled of its legs."""
-    desk = Desk() if desk is None else desk
-    desk.submit("o", *SPREAD, limit=limit, quantity=2)
-    desk.accept("o")
-    for leg, quantity in enumerate(filled):
-        if quantity:
-            desk.fill("o", leg, quantity)
-    canceled(desk, "o")
-    return desk
-
-
-def canceled(desk: Desk, order_id: str) -> None:
-    """The other end says that the rest is gone."""
-    for leg, each in enumerate(desk.order(order_id).body.legs):
-        desk.event(order_id, leg, each.symbol, "canceled")
-
-
-def of(desk: Desk, kind: type) -> list[Any]:
-    """Facts of a kind so far."""
-    return [each.fact for each in desk.facts if isinstance(each.fact, kind)]
-
-
-def mends(desk: Desk) -> list[Order]:
-    """Orders wanted for what is broken."""
-    return [order for name, order in desk.core.state("orders").table.orders.items() if ".mend" in name]
-
-
-def legs(order: Order) -> dict[str, int]:
-    return {leg.symbol: leg.ratio * order.body.quantity for leg in order.body.legs}
-
 
 def viewed(desk: Desk) -> dict[str, dict[str, BrokenView]]:
     """What the read models show as broken."""
@@ -61,11 +26,6 @@ def viewed(desk: Desk) -> dict[str, dict[str, BrokenView]]:
     for recorded in desk.facts:
         views.add(recorded)
     return views.broken
-
-
-def works(desk: Desk, order: Order) -> None:
-    desk.sent()
-    desk.accept(order.order_id)
 
 
 def test_a_naked_short_is_completed_by_buying_its_long_leg_at_natural() -> None:
