@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import json
 import os
 import subprocess
@@ -46,6 +47,39 @@ def test_the_exported_folder_runs_on_the_double_with_nothing_else_of_ours(tmp_pa
     )
     assert verify(tmp_path / "journal").problem is None
     assert file_hash(tmp_path / "journal") == report.journal_hash
+
+
+_BARE = """
+import sys
+sys.path[:0] = sys.argv[1:]
+before = set(sys.modules)
+import main
+found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in before}
+print(main.Callboard.__mro__[1].__name__)
+print(*sorted(name for name, path in found.items() if path and path.startswith(sys.argv[1])))
+print(*sorted({name.partition(".")[0] for name, path in found.items() if path and path.startswith(sys.argv[2])}))
+"""
+
+
+def test_the_exported_folder_needs_the_standard_library_and_msgspec_alone(tmp_path: Path) -> None:
+    project, installed = tmp_path / "project", tmp_path / "installed"
+    assert main(["lean", "export", str(project), "--bridge", str(tmp_path / "bridge")]) == 0
+    installed.mkdir()
+    package = importlib.util.find_spec("msgspec")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    (installed / "msgspec").symlink_to(package.submodule_search_locations[0])
+    (installed / "AlgorithmImports.py").write_text("def __getattr__(name):\n    return type(name, (), {})\n")
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _BARE, str(project), str(installed)], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    base, ours, others = ran.stdout.splitlines()
+    assert base == "QCAlgorithm"
+    written = {str(path.relative_to(project).with_suffix("")).replace("/", ".") for path in project.rglob("*.py")}
+    assert set(ours.split()) == {name.removesuffix(".__init__") for name in written}  # no more and no less is copied
+    assert others.split() == ["AlgorithmImports", "msgspec"]
 
 
 def test_the_wiring_of_a_socket_is_a_folder_and_of_tcp_an_address(tmp_path: Path) -> None:
