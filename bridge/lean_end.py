@@ -40,6 +40,8 @@ class LeanEnd:
         self._orders: dict[str, Known] = {}
         self._by_lean_id: dict[int, Known] = {}
         self._asked: dict[str, int] = {}
+        #: Orders at whose placing LEAN threw.
+        self._thrown: dict[str, Known] = {}
         self._transfers: set[str] = set()
         self._calling: tuple[str, int] | None = None
         self._held: list[Heard] = []
@@ -135,7 +137,7 @@ class LeanEnd:
             self._tell(heard)
 
     def _tell(self, heard: Heard) -> None:
-        known = self._by_lean_id.get(heard.lean_id)
+        known = self._by_lean_id.get(heard.lean_id) or self._named_after_all(heard)
         tag, order_id, leg, generation = heard.tag, "", -1, 0
         kind: Any = heard.own or ("margin_call" if tag == "Margin Call" else "external")
         if known is not None and known.order_id:
@@ -236,6 +238,11 @@ class LeanEnd:
     def _place(self, frame: protocol.PlaceOrder) -> None:
         with self._lock:
             known = self._orders.get(frame.order_id)
+            if known is not None and known.attempt == frame.attempt:
+                # A denial would promise that LEAN was never asked.
+                text = "this attempt was made before"
+                self._returned(frame, known.shown != "invalid", known.shown, known.lean_ids, text)
+                return
             if known is not None and known.shown != "invalid":
                 text = f"order {frame.order_id} is {known.shown} here: another attempt would make it twice"
                 self._returned(frame, False, "denied", (), text, denied=True)
@@ -276,15 +283,30 @@ class LeanEnd:
         with self._lock:
             self._calling = None
             made.lean_ids = answer.lean_ids
+            if raised and not made.exercise:
+                made.lean_ids = (-10,) * len(made.legs)
+                self._thrown[made.order_id] = made
             if any(lean_id > 0 for lean_id in made.lean_ids):
                 self._register(made)
             held, self._held = self._held, []
             for heard in held:
                 self._tell(heard)
             shown = "filled" if made.exercise and answer.ok else made.shown
-            ok = answer.ok and shown != "invalid"
-            status = "raised" if raised else shown if ok or shown == "invalid" else "invalid"
-            self._returned(frame, ok, status, made.lean_ids, answer.message, raised=raised)
+            stands = raised and any(lean_id > 0 for lean_id in made.lean_ids)
+            ok = (answer.ok or bool(stands)) and shown != "invalid"
+            status = shown if ok or shown == "invalid" else "raised" if raised else "invalid"
+            ids = made.lean_ids if stands else answer.lean_ids
+            self._returned(frame, ok, status, ids, answer.message, raised=raised)
+
+    def _named_after_all(self, heard: Heard) -> Known | None:
+        """An order at whose placing LEAN threw, and which it has nevertheless: its tag says so."""
+        known = self._thrown.get(unmarked(heard.tag)[0])
+        for index, leg in enumerate(() if known is None else known.legs):
+            if known is not None and leg.symbol == heard.symbol and known.lean_ids[index] <= 0:
+                known.lean_ids = (*known.lean_ids[:index], heard.lean_id, *known.lean_ids[index + 1 :])
+                self._register(known)
+                return known
+        return None
 
     def _register(self, known: Known) -> None:
         if known.order_id:

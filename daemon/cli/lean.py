@@ -103,7 +103,9 @@ def missing(folder: Path) -> list[str]:
 
 
 def live(command: Sequence[str], restart_at: dt.time | None) -> int:
-    """Run LEAN, and anew at this time of New York each day. Ends as LEAN does when it ends by itself."""
+    """Run LEAN, and anew at this time of New York each day. Ends as LEAN does when it ends by itself; at SIGTERM and
+    SIGINT it ends LEAN as an operator would."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
         process = subprocess.Popen(command)
         try:

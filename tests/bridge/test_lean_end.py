@@ -381,3 +381,42 @@ def test_an_entry_is_not_amended_while_only_reducing_orders_pass(lean: Lean, end
     end.run([protocol.QueryOrder("opens", 1, 1)])
     assert returned(end).amend == "refused"
     assert [asked[0] for asked in lean.asked] == ["place", "place", "amend"]
+
+
+def test_an_attempt_that_was_made_is_not_denied_when_it_comes_again(lean: Lean, end: LeanEnd) -> None:
+    end.run([place("a", 1)])
+    end.hear(heard(1))
+    end.run([place("a", 1)])
+    assert (returned(end).ok, returned(end).denied, returned(end).status) == (True, False, "submitted")
+    assert len(lean.asked) == 1
+
+
+def test_an_order_that_lean_took_before_it_threw_stands(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = ValueError("after the order was sent")  # type: ignore[assignment]
+    lean.during = lambda: end.hear(heard(7))
+    end.run([place("a", legs=((CALL, 1), (PUT, -1)))])
+    event, answer = told(end)
+    assert isinstance(event, protocol.OrderEvent)
+    assert (event.kind, event.order_id, event.leg, event.tag) == ("order", "a", 0, "mine")
+    assert isinstance(answer, protocol.CallReturned)
+    assert (answer.ok, answer.status, answer.raised, answer.lean_ids) == (True, "submitted", "ValueError", (7, -10))
+    lean.during = lambda: None
+    end.hear(heard(8, "filled", 2, symbol=PUT, fill_quantity=-1))
+    event = told(end)[-1]
+    assert isinstance(event, protocol.OrderEvent)
+    assert (event.kind, event.order_id, event.leg) == ("order", "a", 1)
+    end.run([place("a", 2)])
+    assert returned(end).denied
+    assert len(lean.asked) == 1
+
+
+def test_an_order_that_lean_tells_of_after_it_threw_is_still_ours(lean: Lean, end: LeanEnd) -> None:
+    lean.answer = ValueError("no answer")  # type: ignore[assignment]
+    end.run([place("a")])
+    assert (returned(end).ok, returned(end).status) == (False, "raised")
+    end.hear(heard(7, "filled", 2, fill_quantity=1))
+    event = told(end)[-1]
+    assert isinstance(event, protocol.OrderEvent)
+    assert (event.kind, event.order_id, event.leg) == ("order", "a", 0)
+    end.run([place("a", 2)])
+    assert returned(end).denied

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -158,6 +159,25 @@ def test_live_starts_lean_anew_at_its_time_and_ends_as_it_does(tmp_path: Path, m
     monkeypatch.setattr(module, "seconds_until", lambda at, now: 2.0)
     assert live([str(tmp_path / "lean")], dt.time(8, 15)) == 0
     assert log.read_text() == "started stopped started "
+
+
+def test_live_ends_lean_when_the_service_manager_ends_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    _command(
+        tmp_path, "lean",
+        f"import pathlib, signal, sys, time\nlog = pathlib.Path({str(log)!r})\n"
+        "def stop(*_):\n    log.write_text('stopped')\n    sys.exit(0)\n"
+        "signal.signal(signal.SIGINT, stop)\nlog.write_text('started')\ntime.sleep(60)",
+    )  # fmt: skip
+    program = f"import sys\nfrom daemon.cli.lean import live\nsys.exit(live([{str(tmp_path / 'lean')!r}], None))"
+    wrapper = subprocess.Popen([sys.executable, "-c", program])
+    for _ in range(3000):
+        if log.exists() and log.read_text() == "started":
+            break
+        time.sleep(0.01)
+    wrapper.terminate()
+    assert wrapper.wait(60) == 0
+    assert log.read_text() == "stopped"
 
 
 def test_the_time_of_a_restart_is_new_york_s() -> None:
