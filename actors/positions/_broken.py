@@ -93,12 +93,9 @@ class Broken(msgspec.Struct):
         found: Quantities = {}
         for leg in self.legs:
             lacks = leg.ratio * self.units - leg.have
-            if lacks * leg.ratio <= 0:
-                continue
             if leg.closes:
-                held = 0 if position is None else position.holding(leg.symbol)
-                lacks = 0 if held * lacks >= 0 else _toward_zero(lacks, -held)
-            if lacks:
+                lacks = _closable(leg, lacks, position)
+            if lacks * leg.ratio > 0:
                 found[leg.symbol] = lacks
         return found
 
@@ -109,12 +106,15 @@ class Broken(msgspec.Struct):
         return {symbol: quantity for symbol, quantity in over.items() if quantity}
 
     def taken_back(self, position: Position | None) -> Quantities:
-        """What unwinds it, signed as orders: opened surplus goes back. An order that only closed is carried on with:
-        what it closed is never opened anew."""
-        if all(leg.closes for leg in self.legs):
-            return self.missing(position)
-        closing = {leg.symbol: None for leg in self.legs if leg.closes}
-        return {symbol: -quantity for symbol, quantity in self.surplus().items() if symbol not in closing}
+        """What unwinds it, signed as orders; nothing, where its legs stand as they may. What it closed is never opened
+        anew: its closing legs are carried on with up to the most units that one has, and what it opened beyond whole
+        units, or beyond those closed, goes back."""
+        closing, opened = [leg for leg in self.legs if leg.closes], [leg for leg in self.legs if not leg.closes]
+        begun = min(self.quantity, max((leg.begun for leg in closing), default=self.quantity))
+        whole = min((min(begun, leg.whole) for leg in opened), default=0)
+        lacking = {leg.symbol: _closable(leg, leg.ratio * begun - leg.have, position) for leg in closing}
+        over = {leg.symbol: leg.ratio * whole - leg.have for leg in opened if leg.have * leg.ratio > 0}
+        return {symbol: quantity for symbol, quantity in {**lacking, **over}.items() if quantity}
 
     def leg(self, symbol: str) -> BrokenLeg | None:
         """The leg of this symbol."""
@@ -132,11 +132,12 @@ class Broken(msgspec.Struct):
 
 
 def broken(order: Order, position_id: str, position: Position | None, paid: Decimal, deadline: dt.datetime) -> Broken:
-    """The record of an ended order as it stands now."""
+    """The record of an ended order as it stands now. Which legs close was found when it was approved: what is held by
+    now may have been closed since."""
     body, legs = order.body, list[BrokenLeg]()
-    for leg, filled in zip(body.legs, order.filled, strict=True):
-        rest = (0 if position is None else position.holding(leg.symbol)) - filled
-        legs.append(BrokenLeg(leg.symbol, leg.ratio, filled, rest * leg.ratio < 0))
+    for index, (leg, filled) in enumerate(zip(body.legs, order.filled, strict=True)):
+        closes = position_id != order.order_id and order.effects[index : index + 1] == ("close",)
+        legs.append(BrokenLeg(leg.symbol, leg.ratio, filled, closes))
     found = Broken(order.order_id, position_id, legs, body.quantity, unit_limit(body), paid, deadline)
     found.clip(position)
     return found
@@ -186,6 +187,12 @@ def fold_phase(
         case PositionMended():
             record.phase, record.reason, record.quiet_until = "mended", "", None
     record.tries, record.by = 0, ""
+
+
+def _closable(leg: BrokenLeg, lacks: int, position: Position | None) -> int:
+    """Of what a closing leg lacks, as much as the position holds."""
+    held = 0 if position is None else position.holding(leg.symbol)
+    return _toward_zero(lacks, -held) if lacks * leg.ratio > 0 and held * lacks < 0 else 0
 
 
 def _toward_zero(quantity: int, bound: int) -> int:

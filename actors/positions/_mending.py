@@ -132,7 +132,7 @@ class Mending:
     def _look(self, record: Broken) -> Writes:
         """Equal again, waiting, or the next step."""
         position = self._book.positions.get(record.position_id)
-        if position is None or record.equal:
+        if position is None or record.equal or (record.phase != "complete" and not record.taken_back(position)):
             how = {"order": "filled late", "hand": "by hand", "account": "delivered"}.get(record.by)
             if how is None:
                 how = "completed" if record.phase == "complete" else "unwound"
@@ -181,8 +181,7 @@ class Mending:
             return (self._unwind(record, f"order {order.order_id} is {order.state}"),) if order.terminal else ()
         if record.resumes != "quotes" or not ledger.connected or ledger.level >= HARD_STOP or self._busy(record):
             return ()
-        wanted = record.taken_back(position)
-        part = self._reducing_part(position.holdings, wanted) if wanted else None
+        part = self._reducing_part(position.holdings, record.taken_back(position))
         if part is None or isinstance(unwinding(record, part, self._market, self._now, self._rules), Unpriced):
             return ()
         return (self._unwind(record, "it can be priced again"),)
@@ -208,8 +207,6 @@ class Mending:
 
     def _take_back(self, record: Broken, holdings: Mapping[str, int]) -> Writes:
         wanted = record.taken_back(self._book.positions[record.position_id])
-        if not wanted:
-            return (self._wait(record, "what is missing can't be had, and nothing is to be taken back"),)
         part = self._reducing_part(holdings, wanted)
         if part is None:
             names = ", ".join(symbol.strip() for symbol in wanted)
