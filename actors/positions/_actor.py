@@ -36,8 +36,8 @@ from actors.messages.positions import (
     PositionUnwinding,
 )
 from actors.options.contracts import Contract, parse_symbol
-from actors.positions._ledger import MENDING_FACTS, PRINCIPAL, Ledger, clip_all, fold_ledger
-from actors.positions._mending import Mending, due
+from actors.positions._ledger import MENDING_FACTS, PRINCIPAL, Ledger, account_moved, due, fold_ledger
+from actors.positions._mending import Mending
 from actors.runtime import CoreActor, Decision, Issued, Recorded, Refusal, TimerDue, ViewChanged, Write
 from config.desk import DeskRules
 
@@ -48,6 +48,9 @@ _ENDS = (
     OrderCanceled, OrderRejected, OrderExpired, OrderDenied, UnknownSettled, AmendAccepted, AmendDenied, AmendRejected,
     AmendWithheld,
 )  # fmt: skip
+
+
+_DELIVERIES = ("assignment", "exercise", "expiry")
 
 
 class PositionsState(msgspec.Struct):
@@ -86,7 +89,8 @@ class Positions(CoreActor[PositionsState]):
             case LegFilled(symbol=symbol) | AccountFill(symbol=symbol) | LotsCrossed(symbol=symbol):
                 self._crossing(state, symbol)
                 if not isinstance(fact, LegFilled):
-                    clip_all(state.ledger, state.book)
+                    traded = isinstance(fact, AccountFill) and fact.kind not in _DELIVERIES
+                    account_moved(state.ledger, state.book, traded=traded)
             case PositionOpened(position_id=position_id, campaign_id=campaign_id):
                 state.announced[position_id] = campaign_id
             case PositionClosed(position_id=position_id):
@@ -166,7 +170,7 @@ class Positions(CoreActor[PositionsState]):
         writes = [
             Write(f"position/{position_id}", PositionAssigned(position_id, fill.symbol, quantity, fill.kind))
             for position_id, quantity in touched
-            if fill.kind in ("assignment", "exercise", "expiry")
+            if fill.kind in _DELIVERIES
         ]
         ids = tuple(position_id for position_id in state.announced if position_id not in state.book.positions)
         return (*writes, *self._announce(state, ids, ""))

@@ -71,6 +71,8 @@ class Broken(msgspec.Struct):
     waits_for: str = ""
     resumes: str = ""
     by: By = ""
+    #: What the position held of its legs when they were looked at last: what others trade is seen by the difference.
+    held: Quantities = msgspec.field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -120,7 +122,7 @@ class Broken(msgspec.Struct):
         """The leg of this symbol."""
         return next((leg for leg in self.legs if leg.symbol == symbol), None)
 
-    def clip(self, position: Position | None) -> None:
+    def clip(self, position: Position | None, by: By = "account") -> None:
         """No opened leg has more than the position holds: what expired or was delivered is not there."""
         for leg in self.legs:
             if leg.closes:
@@ -128,7 +130,46 @@ class Broken(msgspec.Struct):
             held = 0 if position is None else position.holding(leg.symbol)
             kept = _toward_zero(leg.have, held) if leg.have * held > 0 else 0
             if kept != leg.have:
-                leg.have, self.by = kept, self.by or "account"
+                leg.have, self.by = kept, self.by or by
+        self.look(position)
+
+    def look(self, position: Position | None) -> None:
+        """Note what the position holds of its legs."""
+        self.held = {leg.symbol: 0 if position is None else position.holding(leg.symbol) for leg in self.legs}
+
+    def helped(self, order: OrderBody) -> bool:
+        """Whether every leg of somebody's order makes up for what is missing, or takes surplus back."""
+        lacks = {leg.symbol: leg.ratio * self.units - leg.have for leg in self.legs}
+        surplus = self.surplus()
+        return all(
+            leg.ratio * lacks.get(leg.symbol, 0) > 0 or leg.ratio * surplus.get(leg.symbol, 0) < 0 for leg in order.legs
+        )
+
+    def traded(self, symbol: str, quantity: int) -> None:
+        """Somebody traded a single leg on the position. What makes up for what is missing counts; what takes away does
+        from what this order brought first, and then from whole units beside it, which are then short of that leg too:
+        their other legs come under the same care."""
+        leg = self.leg(symbol)
+        if leg is None:
+            return
+        lacks = leg.ratio * self.units - leg.have
+        if quantity * leg.ratio > 0:
+            leg.have += _toward_zero(quantity, lacks) if lacks * leg.ratio > 0 else 0
+        elif not leg.closes:
+            self._taken_away(leg, abs(quantity))
+
+    def _taken_away(self, leg: BrokenLeg, quantity: int) -> None:
+        opened, sign = [each for each in self.legs if not each.closes], 1 if leg.ratio > 0 else -1
+        beside = {each.symbol: self.held.get(each.symbol, 0) - each.have for each in opened}
+        units = max(0, min(beside[each.symbol] // each.ratio for each in opened))
+        spare = max(0, sign * (beside[leg.symbol] - units * leg.ratio))
+        own = min(quantity, max(0, sign * leg.have))
+        leg.have -= sign * own
+        left = max(0, quantity - own - spare)
+        taken = min(units, -(-left // abs(leg.ratio)))
+        for each in opened:
+            each.have += taken * each.ratio
+        leg.have -= sign * min(left, taken * abs(leg.ratio))
 
 
 def broken(order: Order, position_id: str, position: Position | None, paid: Decimal, deadline: dt.datetime) -> Broken:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.messages.book import Book
+from actors.messages.book import Book, Position
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.lean import SessionClosed, SessionOpened
 from actors.messages.order_state import OrderTable, fold
@@ -48,6 +48,8 @@ class Ledger(msgspec.Struct):
     records: dict[str, Broken] = msgspec.field(default_factory=dict)
     orders: dict[str, str] = msgspec.field(default_factory=dict)
     paid: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    #: Others' orders with several legs that filled on a broken position: the record they mend, or "".
+    helpers: dict[str, str] = msgspec.field(default_factory=dict)
     connected: bool = False
     closed_at: dt.datetime | None = None
     level: int = 0
@@ -108,11 +110,35 @@ def fold_ledger(ledger: Ledger, book: Book, recorded: Recorded, rules: DeskRules
             pass
 
 
-def clip_all(ledger: Ledger, book: Book) -> None:
-    """After the account changed by no order: what is gone is gone."""
+def due(ledger: Ledger) -> dict[str, dt.datetime]:
+    """When what is being mended is late; nothing is while LEAN is away."""
+    if not ledger.connected:
+        return {}
+    return {
+        f"mend:{record.order_id}": max(record.deadline, record.quiet_until or record.deadline)
+        for record in ledger.records.values()
+        if record.active
+    }
+
+
+def account_moved(ledger: Ledger, book: Book, *, traded: bool) -> None:
+    """After the account changed by no order: what was traded by hand counts as a hand's, what else is gone is gone."""
     for record in ledger.records.values():
-        if record.phase != "mended":
-            record.clip(book.positions.get(record.position_id))
+        if record.phase == "mended":
+            continue
+        position = book.positions.get(record.position_id)
+        if traded:
+            _differences(record, position)
+        record.clip(position)
+
+
+def _differences(record: Broken, position: Position | None) -> None:
+    for leg in record.legs:
+        now = 0 if position is None else position.holding(leg.symbol)
+        if now != record.held.get(leg.symbol, 0):
+            record.traded(leg.symbol, now - record.held.get(leg.symbol, 0))
+            record.held[leg.symbol] = now
+            record.by, record.tries = "hand", 0
 
 
 def _filled(ledger: Ledger, book: Book, fact: LegFilled) -> None:
@@ -120,16 +146,35 @@ def _filled(ledger: Ledger, book: Book, fact: LegFilled) -> None:
     if len(ledger.table.orders[fact.order_id].body.legs) > 1:
         ledger.paid[fact.order_id] = ledger.paid.get(fact.order_id, Decimal(0)) + cost
     own, position_id = ledger.owned(fact.order_id), book.owner[fact.order_id]
-    candidates = ledger.of(position_id) if own is None else [own]
-    record = next((each for each in candidates if each.leg(fact.symbol) is not None), None)
-    leg = None if record is None else record.leg(fact.symbol)
-    if record is None or leg is None:
+    position = book.positions.get(position_id)
+    if own is not None:
+        leg = own.leg(fact.symbol)
+        if leg is not None:
+            leg.have += fact.quantity
+            own.paid += cost
+            own.by = "order" if fact.order_id == own.order_id else "mending"
+            own.tries = 0
+    else:
+        _helped(ledger, position_id, fact, cost)
+    for record in ledger.of(position_id):
+        record.clip(position, "account" if own is not None else "hand")
+
+
+def _helped(ledger: Ledger, position_id: str, fact: LegFilled, cost: Decimal) -> None:
+    """A fill of somebody else's order on the position. An order with several legs answers for them itself, unless all
+    of them mend: whether they do is found at its first fill."""
+    body = ledger.table.orders[fact.order_id].body
+    active = [record for record in ledger.of(position_id) if record.phase != "mended"]
+    record = next((each for each in active if each.leg(fact.symbol) is not None), None)
+    if record is None:
         return
-    leg.have += fact.quantity
+    if len(body.legs) > 1 and fact.order_id not in ledger.helpers:
+        ledger.helpers[fact.order_id] = record.order_id if record.helped(body) else ""
+    if len(body.legs) > 1 and ledger.helpers[fact.order_id] != record.order_id:
+        return
+    record.traded(fact.symbol, fact.quantity)
     record.paid += cost
-    record.by = "order" if fact.order_id == record.order_id else "hand" if own is None else "mending"
-    record.tries = 0
-    record.clip(book.positions.get(position_id))
+    record.by, record.tries = "hand", 0
 
 
 def _wanted(ledger: Ledger, fact: OrderWanted, at: dt.datetime, rules: DeskRules) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from actors.messages.book import Book, Position
 from actors.messages.breaker import HARD_STOP, NO_ENTRY
@@ -16,13 +16,10 @@ from actors.messages.order_state import Order
 from actors.messages.orders import CancelWanted, LegFilled, OrderBody, OrderWanted
 from actors.messages.positions import (
     MendPosition,
-    PositionBroken,
-    PositionMended,
-    PositionUnwinding,
-    PositionWaiting,
 )
 from actors.options.reducing import is_reducing
-from actors.positions._broken import Broken, Quantities, broken, naked
+from actors.positions._broken import Broken, Quantities, broken
+from actors.positions._facts import declared, mended, unwinds, waits
 from actors.positions._ledger import PRINCIPAL, Ledger
 from actors.positions._prices import MOST_TRIES, Portion, Unpriced, completing, portion, unwinding
 from actors.runtime import Issued, Refusal, Write
@@ -103,7 +100,7 @@ class Mending:
         for record in found[: None if command.way == "keep" else 1]:
             if command.way == "keep":
                 writes += self._stop(record, "kept as it is")
-                writes.append(self._mended(record, "kept", issued.principal))
+                writes.append(mended(record, "kept", issued.principal))
             elif command.way == "complete":
                 writes.append(self._declared(record))
             else:
@@ -136,7 +133,7 @@ class Mending:
             how = {"order": "filled late", "hand": "by hand", "account": "delivered"}.get(record.by)
             if how is None:
                 how = "completed" if record.phase == "complete" else "unwound"
-            return (*self._stop(record, "it is mended"), self._mended(record, how))
+            return (*self._stop(record, "it is mended"), mended(record, how))
         if record.phase == "waiting":
             return self._goes_on(record, position)
         rules, ledger = self._rules, self._ledger
@@ -148,15 +145,15 @@ class Mending:
             return self._held_up(record)
         if record.stopped_by:
             text = f"order {record.order} was canceled by {record.stopped_by}"
-            return (self._wait(record, text, resumes="reset"),)
+            return (waits(record, text, resumes="reset"),)
         if position.delivered:
-            return (self._wait(record, "assigned or exercised: its plan is suspended"),)
+            return (waits(record, "assigned or exercised: its plan is suspended"),)
         if ledger.level >= HARD_STOP:
-            return (self._wait(record, "the breaker is at hard stop", resumes="reset"),)
+            return (waits(record, "the breaker is at hard stop", resumes="reset"),)
         if record.phase == "complete":
             return self._complete(record, position.holdings)
         if record.tries >= MOST_TRIES:
-            return (self._wait(record, f"not taken back in {MOST_TRIES} tries", resumes="reset"),)
+            return (waits(record, f"not taken back in {MOST_TRIES} tries", resumes="reset"),)
         paced = record.tried_at is not None and record.tries > 0
         if paced and self._now - record.tried_at < dt.timedelta(seconds=rules.mend_step_seconds):  # type: ignore[operator]
             return ()
@@ -168,9 +165,9 @@ class Mending:
             return ()
         for order in self._working(record):
             if order.state == "unknown":
-                return (self._wait(record, f"order {order.order_id} is unknown", order.order_id),)
+                return (waits(record, f"order {order.order_id} is unknown", order.order_id),)
             if order.order_id != record.order:
-                return (self._wait(record, f"order {order.order_id} works on the position", order.order_id),)
+                return (waits(record, f"order {order.order_id} works on the position", order.order_id),)
         return ()
 
     def _goes_on(self, record: Broken, position: Position) -> Writes:
@@ -210,12 +207,12 @@ class Mending:
         part = self._reducing_part(holdings, wanted)
         if part is None:
             names = ", ".join(symbol.strip() for symbol in wanted)
-            return (self._wait(record, f"taking back {names} would uncover what it covers", resumes="reset"),)
+            return (waits(record, f"taking back {names} would uncover what it covers", resumes="reset"),)
         limit = unwinding(record, part, self._market, self._now, self._rules)
         if isinstance(limit, Unpriced):
             resumes = "" if limit.final else "quotes"
             late = limit.final or self._now >= record.deadline
-            return (self._wait(record, limit.reason, resumes=resumes),) if late else ()
+            return (waits(record, limit.reason, resumes=resumes),) if late else ()
         return self._want(record, part, limit, self._rules.mend_step_seconds, "takes back")
 
     def _reducing_part(self, holdings: Mapping[str, int], wanted: Quantities) -> Portion | None:
@@ -271,39 +268,7 @@ class Mending:
         return self._now + dt.timedelta(seconds=self._rules.mend_seconds)
 
     def _declared(self, record: Broken) -> Write:
-        missing, surplus = record.missing(self._book.positions.get(record.position_id)), record.surplus()
-        fact = PositionBroken(
-            record.position_id, record.order_id, tuple(missing.items()), tuple(surplus.items()), naked(surplus),
-            self._deadline(),
-        )  # fmt: skip
-        return Write(_stream(record), fact)
+        return declared(record, self._book.positions.get(record.position_id), self._deadline())
 
     def _unwind(self, record: Broken, reason: str) -> Write:
-        fact = PositionUnwinding(record.position_id, record.order_id, reason, self._deadline())
-        return Write(_stream(record), fact)
-
-    def _wait(
-        self, record: Broken, reason: str, waits_for: str = "", resumes: Literal["", "quotes", "reset"] = ""
-    ) -> Write:  # fmt: skip
-        fact = PositionWaiting(
-            record.position_id, record.order_id, reason, waits_for, resumes, naked(record.surplus())
-        )  # fmt: skip
-        return Write(_stream(record), fact)
-
-    def _mended(self, record: Broken, how: Any, principal: str = "") -> Write:
-        return Write(_stream(record), PositionMended(record.position_id, record.order_id, how, principal))
-
-
-def due(ledger: Ledger) -> dict[str, dt.datetime]:
-    """When what is being mended is late; nothing is while LEAN is away."""
-    if not ledger.connected:
-        return {}
-    return {
-        f"mend:{record.order_id}": max(record.deadline, record.quiet_until or record.deadline)
-        for record in ledger.records.values()
-        if record.active
-    }
-
-
-def _stream(record: Broken) -> str:
-    return f"position/{record.position_id}"
+        return unwinds(record, reason, self._deadline())
