@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -115,6 +117,8 @@ async def run_daemon(
     ending = Ending(STOP_SECONDS if request.signals else None)
     journal = SqliteJournal(request.journal, live=True)
     try:
+        if request.bridge.unix is not None:
+            _check_free(request.bridge.unix)
         sessions = ExchangeSessions() if request.risk == "default" else None
         core = desk_core(journal, rules, sessions, more=request.more, elapsed=time.perf_counter)
         port = BridgePort(core, journal, clock, script, notice)
@@ -134,6 +138,19 @@ async def run_daemon(
         journal.close()
         ending.over()
     return port
+
+
+def _check_free(path: Path) -> None:
+    """Raise OSError where somebody answers at this socket: the bridge would take its path from them without a word."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except TimeoutError:
+            pass  # it is somebody's, and they are busy
+        except OSError:
+            return
+    raise OSError(errno.EADDRINUSE, "another daemon serves this bridge", str(path))
 
 
 def _hosted(request: RunRequest) -> ApiSettings:

@@ -165,7 +165,10 @@ class WebServer:
     async def run(self, status: Status) -> None:
         """Serve until stopping. Raises OSError where the address can't be bound."""
         context = WorkerContext(None)
-        listeners = await trio.open_tcp_listeners(self.port, host=self._host)
+        try:
+            listeners = await trio.open_tcp_listeners(self.port, host=self._host)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), f"{self._host}:{self.port}") from error
         self.port = listeners[0].socket.getsockname()[1]
 
         async def handle(stream: trio.SocketStream) -> None:

@@ -10,6 +10,9 @@ from typing import Protocol
 #: A jump of the system's time beyond so many seconds is told, not hidden.
 JUMP = 2.0
 
+#: The pace at which time goes on while it is ahead of the system's.
+_PACE_AHEAD = 0.5
+
 
 class Clock(Protocol):
     """Aware UTC instants that never go back."""
@@ -26,7 +29,9 @@ class Clock(Protocol):
 class WallClock:
     """The system's time. `now` never goes back; a jump of more than 2 s against the monotonic clock is reported once.
 
-    `on_jump(seconds)` is called from `now`, signed. `wall` and `monotonic` give seconds, for tests.
+    Where the system's time was set back, `now` goes on at half its pace until that has come up with it: standing still
+    it would hold every deadline for as long as the jump was. `on_jump(seconds)` is called from `now`, signed. `wall`
+    and `monotonic` give seconds, for tests.
     """
 
     def __init__(
@@ -38,23 +43,28 @@ class WallClock:
     ) -> None:
         self.on_jump = on_jump
         self._wall, self._monotonic = wall, monotonic
-        self._offset = wall() - monotonic()
-        self._last = dt.datetime.fromtimestamp(wall(), dt.UTC)
+        self._looked = monotonic()
+        self._now = wall()
+        self._offset = self._now - self._looked
 
     def now(self) -> dt.datetime:
-        """The system's time, or the last one given where that is later."""
-        wall = self._wall()
-        jump = wall - self._monotonic() - self._offset
+        """The system's time, or a later one where that was set back."""
+        wall, ran = self._wall(), self._monotonic()
+        jump = wall - ran - self._offset
         # Since the last look: slow drift, as of a steered clock, must not add up to a jump.
         self._offset += jump
         if abs(jump) > JUMP and self.on_jump is not None:
             self.on_jump(jump)
-        self._last = max(self._last, dt.datetime.fromtimestamp(wall, dt.UTC))
-        return self._last
+        self._now = max(wall, self._now + _PACE_AHEAD * (ran - self._looked))
+        self._looked = ran
+        return dt.datetime.fromtimestamp(self._now, dt.UTC)
 
     def wait(self, until: dt.datetime) -> float | None:
         """Seconds until then, at least 0."""
-        return max(0.0, (until - self.now()).total_seconds())
+        seconds = max(0.0, (until - self.now()).total_seconds())
+        ahead = self._now - self._wall()
+        # Ahead by so much, the system's time comes up with it after twice that.
+        return seconds if ahead <= 0 else seconds / _PACE_AHEAD if seconds < ahead else seconds + ahead
 
 
 class MarketClock:

@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
 def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
     import trio
 
-    from actors.runtime import CoreFailed, JournalError, TooManyRestarts
+    from actors.runtime import CoreFailed, JournalError, TooManyRestarts, UnknownKind
     from daemon.driver import SafetyFailed
     from daemon.logs import Logs
     from daemon.replay.script import ScriptError
@@ -106,7 +106,7 @@ def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
     reload.told = told
     try:
         trio.run(run_daemon, request, told, None, logs.add)
-    except (JournalError, CoreFailed, SafetyFailed, TooManyRestarts, ScriptError, OSError) as error:
+    except (JournalError, CoreFailed, SafetyFailed, TooManyRestarts, UnknownKind, ScriptError, OSError) as error:
         print(f"callboard run: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     finally:
@@ -154,6 +154,9 @@ class _Reload:
 
 _WAYS = {"looser": "looser: that needs a restart", "other": "neither tighter nor looser: that needs a restart"}
 
+#: Bytes in a unix socket's path, as Linux has it.
+_LONGEST_SOCKET = 107
+
 #: Flags that are settings under a shorter name.
 _FLAGS = {
     "journal": "daemon.journal", "bridge": "bridge.address", "clock": "daemon.clock", "risk": "risk.rules",
@@ -173,6 +176,8 @@ def _request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     wire = settings.bridge
     tcp = tcp_address(wire.address)
     secret = secret_of("CALLBOARD_BRIDGE_SECRET", wire.secret_file, "bridge_secret").encode()
+    if tcp is None and (length := len(os.fsencode(wire.address))) > _LONGEST_SOCKET:
+        raise ValueError(f"bridge.address {wire.address} has {length} bytes; {_LONGEST_SOCKET} is a socket's longest")
     if tcp is not None and len(secret) < 16:
         raise ValueError("CALLBOARD_BRIDGE_SECRET must have 16 bytes or more for TCP")
     served = settings.order_queue_api

@@ -65,6 +65,7 @@ def test_diff_leaves_with_64_where_a_running_daemon_may_not_follow(tmp_path: Pat
         (["--set", "risk.daly_loss=1"], "nearest is risk.daily_loss"),
         (["--bridge", "127.0.0.1:0"], "16 bytes or more"),
         (["--api", "127.0.0.1:0"], "no token is set"),
+        (["--bridge", "x" * 108], "has 108 bytes; 107"),
         (["--dead-man", "never"], "bridge.dead_man"),
         (["--speed", "0"], "above 0"),
     ],
