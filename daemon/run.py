@@ -42,7 +42,7 @@ from daemon.journal import SqliteJournal
 from daemon.port import BridgePort
 from daemon.replay.script import read_script
 from daemon.serve import WebServer
-from daemon.systemd import feed_watchdog, sd_notify, watchdog_seconds
+from daemon.systemd import LongStart, feed_watchdog, sd_notify, watchdog_seconds
 from daemon.tokens import Tokens
 from daemon.tree import SAFE_MODE_STARTS, SAFE_MODE_WITHIN, is_safe_mode, make_tree
 from daemon.views import Views
@@ -169,8 +169,11 @@ def _start(port: BridgePort, views: Views, notice: Notice) -> None:
             clock.move(row.at)
     starts: list[dt.datetime] = []  # of those that nobody ended
 
+    long_start = LongStart(head)
+
     def told(recorded: Recorded) -> None:
         port.hear(views.add, recorded)
+        long_start.reads(recorded.seq)
         if isinstance(recorded.fact, Started):
             starts.append(recorded.at)
         elif isinstance(recorded.fact, Ended):

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -37,6 +38,24 @@ async def feed_watchdog(
         sd_notify(f"WATCHDOG=1\nSTATUS={line()}")
         with trio.move_on_after(seconds / 2):
             await status.stopping.wait()
+
+
+class LongStart:
+    """A start that reads a long journal: at most once in `every` seconds it asks for more time, and says how far it is.
+
+    Without it a journal that takes longer than the service manager's patience would never start again.
+    """
+
+    def __init__(self, head: int, every: float = 1.0) -> None:
+        self._head, self._every = head, every
+        self._said_at = time.monotonic()
+
+    def reads(self, seq: int) -> None:
+        """It has come to this fact."""
+        now = time.monotonic()
+        if now - self._said_at >= self._every:
+            self._said_at = now
+            sd_notify(f"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=reading the journal, fact {seq} of {self._head}")
 
 
 def arm_watchdog(seconds: float) -> threading.Timer:

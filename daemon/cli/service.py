@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ StateDirectory=callboard
 StateDirectoryMode=0700
 RuntimeDirectory=callboard
 RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
 UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -63,6 +65,7 @@ MemoryDenyWriteExecute=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 IPAddressDeny=any
@@ -86,14 +89,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def unit(program: Path) -> str:
-    """The unit's text for this program; homes stay readable only where the program lies in one."""
-    inside = program.is_relative_to("/home") or program.is_relative_to("/root")
-    return _UNIT.format(program=program, home="read-only" if inside else "yes")
+    """The unit's text for this program; homes stay readable only where it, or its Python, lies in one."""
+    needed = (program, Path(sys.executable).resolve(), Path(sys.prefix).resolve())
+    inside = any(path.is_relative_to(home) for path in needed for home in ("/home", "/root"))
+    return _UNIT.format(program=_quoted(str(program)), home="read-only" if inside else "yes")
+
+
+def _quoted(text: str) -> str:
+    """The first word of ExecStart, in which no variable is looked for. Quotes in a path systemd does not take."""
+    text = text.replace("%", "%%")
+    return f'"{text}"' if " " in text else text
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: done; 1: can't be written; 64: systemd-analyze found fault with it, or is not there to ask."""
+    """0: done; 1: can't be written, or not be run by its path; 64: systemd-analyze found fault with it, or is not there
+    to be asked for a check."""
     program = Path(sys.argv[0]).resolve()
+    if args.action == "install" and not os.access(program, os.X_OK):
+        print(f"callboard service: {program} can't be run by a service: call callboard by its name", file=sys.stderr)
+        return 1
     text = unit(program)
     if args.action == "show":
         print(json.dumps({"unit": text}) if args.json else text, end="\n" if args.json else "")
@@ -107,6 +121,9 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"wrote {args.directory / NAME}; put CALLBOARD_AUTH_TOKEN=... into /etc/callboard/environment (mode 0600)"
         )
+        if shutil.which("systemd-analyze") is None:
+            print("callboard service: systemd-analyze is not here, the unit was not checked", file=sys.stderr)
+            return 0
     return _check(text, args.json)
 
 

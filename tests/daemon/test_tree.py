@@ -20,7 +20,7 @@ from config.desk import DeskRules
 from daemon.desk import desk_core
 from daemon.driver import Driver, DriverStopped, SafetyFailed
 from daemon.journal import SqliteJournal
-from daemon.systemd import feed_watchdog, watchdog_seconds
+from daemon.systemd import LongStart, feed_watchdog, watchdog_seconds
 from daemon.tree import is_safe_mode
 from tests.processes.kit import Process
 
@@ -191,3 +191,16 @@ def test_the_watchdog_is_only_fed_where_the_service_manager_asks_this_process(mo
     assert watchdog_seconds() is None
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     assert watchdog_seconds() == 30.0
+
+
+def test_a_long_start_asks_for_more_time_as_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        start = LongStart(9, every=0.0)
+        start.reads(4)
+        assert manager.recv(200) == b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=reading the journal, fact 4 of 9"
+        LongStart(9, every=3600.0).reads(4)
+        with pytest.raises(BlockingIOError):
+            manager.recv(200)
