@@ -226,7 +226,7 @@ class Engine:
 
     def _learn(self, event: protocol.OrderEvent) -> Order:
         """Orders of an event's group, none of which was seen before; or one that LEAN made itself."""
-        ticket = self.market.session.tickets.get(event.order_id) if event.order_id else None
+        ticket = self.market.session.tickets.of_order(event.order_id) if event.order_id else None
         if ticket is None or ticket.kind == "exercise":
             order = Order(self, event.lean_id, event.symbol, ticket, 0, event.kind, event.tag)
             order.quantity = float(event.quantity)
@@ -273,7 +273,7 @@ class Engine:
         returned = self.place(frame)
         if returned.raised:
             raise EXCEPTIONS[returned.raised](returned.message)
-        ticket = self.market.session.tickets.get(frame.order_id)
+        ticket = self.market.session.tickets.of_order(frame.order_id)
         if ticket is not None and ticket.legs and ticket.legs[0].lean_id not in self.orders:
             self._group(ticket)  # nothing was told of it
         tickets: list[OrderTicket] = []
@@ -302,7 +302,8 @@ class Engine:
     def update(self, lean_id: int, fields: UpdateOrderFields) -> OrderResponse:
         """LEAN's update of one ticket."""
         order = self.orders[lean_id]
-        ticket = self.market.session.tickets[order.order_id]
+        ticket = self.market.session.tickets.of_order(order.order_id)
+        assert ticket is not None
         body = ticket.order
         mirrored = body.sell_group if body.combo else body.legs[0].ratio < 0
         limit = None if fields.limit_price is None else _decimal(fields.limit_price)
