@@ -24,7 +24,7 @@ from bridge.lean_end import LeanEnd
 from bridge.lean_limits import UNLED
 from bridge.lean_link import Live, LockStep, ask_subscribe
 from bridge.lean_quotes import QuoteTable
-from bridge.lean_words import words_of
+from bridge.lean_words import Known, words_of
 
 #: Seconds between slices, by LEAN's resolutions.
 _PERIODS = {"tick": 1.0, "second": 1.0, "minute": 60.0, "hour": 3600.0, "daily": 86400.0}
@@ -102,22 +102,22 @@ class Callboard(QCAlgorithm):
 
     # --- LEAN's callbacks -------------------------------------------------------------------------------------
 
+    @harmless
     def on_warmup_finished(self) -> None:
-        self.started = True
-        self._begin()
-
-    @guarded
-    def _begin(self) -> None:
         if not self.live_mode:
+            self.started = True
             self._lock_step.start(self._calls.now())
             return
         try:
-            for known in self._reading.open_orders():
-                self._end.adopt(known)
+            self._end.adopt(self._open_orders)
             self._end.account()
         except Exception as error:  # the daemon must hear of it, so it must be reached
             self.failed("open orders", error)
         self._live.start(self._calls.now())
+
+    def _open_orders(self) -> list[Known]:
+        self.started = True  # from here on what is told of them is heard
+        return self._reading.open_orders()
 
     @harmless
     def on_securities_changed(self, changes: Any) -> None:
@@ -215,7 +215,7 @@ class Callboard(QCAlgorithm):
     def on_end_of_algorithm(self) -> None:
         if self.live_mode:
             self._end.close()
-            self._live.goodbye(self._calls.now(), "the run is over", self._end.account())
+            self._live.goodbye(self._calls.now(), "the run is over", self._account())
         else:
             self._lock_step.goodbye(self._calls.now(), "the run is over")
         self.over = True

@@ -202,7 +202,7 @@ class Reading:
     def _settlement(self, event: OrderEvent) -> Decimal:
         """Cash per share that a cash-settled contract pays beside the event's price of 0."""
         security: Any = self._algorithm.securities[event.symbol]
-        if int(security.type) != _INDEX_OPTION or event.symbol.value not in self._options | {event.symbol.value}:
+        if int(security.type) != _INDEX_OPTION:
             return Decimal(0)
         return abs(exact(security.underlying.price) - exact(security.strike_price))
 

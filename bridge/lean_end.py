@@ -94,10 +94,11 @@ class LeanEnd:
         """The account as it was last read, on any thread."""
         return self._account
 
-    def adopt(self, known: Known) -> None:
-        """An order that LEAN had from the broker when it started."""
+    def adopt(self, read: Callable[[], Sequence[Known]]) -> None:
+        """Orders that LEAN had from the broker when it started. What is told meanwhile waits until they are known."""
         with self._lock:
-            self._register(known)
+            for known in read():
+                self._register(known)
 
     def event(self, kind: type[Any], *fields: Any) -> None:
         """Number and keep an event that is no order's: everything after `n` and `at`."""
@@ -152,6 +153,7 @@ class LeanEnd:
             known.filled[index] = known.filled.get(index, 0) + heard.fill_quantity
             generation = _confirmed(known, heard.lean_id) if heard.status == "update_submitted" else 0
             known.broker_ids = heard.broker_ids or known.broker_ids
+            known.leaving &= heard.status not in ("submitted", "update_submitted")
         execution = f"{self.session}:{heard.lean_id}:{heard.event_id}" if heard.fill_quantity else ""
         if heard.fill_quantity:
             self._touched = True

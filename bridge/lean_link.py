@@ -264,7 +264,7 @@ class Live:
         gone = 0.0 if since is None else time.monotonic() - since
         return gone if gone >= self._dead_man else 0.0
 
-    def goodbye(self, at: dt.datetime, reason: str, account: protocol.Account, seconds: float = 5.0) -> None:
+    def goodbye(self, at: dt.datetime, reason: str, account: protocol.Account | None, seconds: float = 5.0) -> None:
         """End on purpose; waits so long for the word to be out."""
         with self._wake:
             self._goodbye = protocol.Goodbye(at, reason, account)

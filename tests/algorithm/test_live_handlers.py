@@ -163,3 +163,10 @@ def test_a_brokerage_that_stays_away_while_a_market_is_open_is_an_error_told_onc
 def test_changes_are_learned_before_the_start(engine: Engine) -> None:
     engine.algorithm.on_securities_changed(SecurityChanges())
     assert _notices(engine.algorithm) == [("error", "initialize")]  # nobody told what to subscribe
+
+
+def test_the_end_is_the_end_also_where_the_account_cannot_be_read(engine: Engine) -> None:
+    algorithm = _start(engine)
+    algorithm.portfolio = None
+    algorithm.on_end_of_algorithm()
+    assert algorithm.over

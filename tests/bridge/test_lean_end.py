@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -234,11 +235,27 @@ def test_a_tag_carries_the_order_s_id_and_gives_the_user_s_back() -> None:
 def test_an_order_taken_over_from_the_broker_can_be_cancelled_again(lean: Lean, end: LeanEnd) -> None:
     known = Known("old", 0, (protocol.Leg(CALL, 1),), 1, "limit", False, False, Decimal(5), "", (9,))
     known.told, known.broker_ids = {0: "submitted"}, ("B1",)
-    end.adopt(known)
+    end.adopt(lambda: [known])
     assert [(order.order_id, order.broker_ids) for order in end.hello(AT, True).orders] == [("old", ("B1",))]
     end.run([protocol.CancelOrder("old")])
     assert lean.asked == [("cancel", "old", "")]
     assert returned(end).status == "cancel_pending"
+
+
+def test_what_is_told_of_an_order_while_it_is_taken_over_is_told_as_its_own(end: LeanEnd) -> None:
+    known = Known("old", 0, (protocol.Leg(CALL, 1),), 1, "limit", False, False, Decimal(5), "", (9,))
+    thread = threading.Thread(target=end.hear, args=(heard(9, "filled", fill_quantity=1, tag=""),))
+
+    def read() -> list[Known]:
+        thread.start()
+        thread.join(0.2)  # LEAN's other threads tell of it before it is known here
+        return [known]
+
+    end.adopt(read)
+    thread.join()
+    (event,) = told(end)
+    assert isinstance(event, protocol.OrderEvent)
+    assert (event.kind, event.order_id) == ("order", "old")
 
 
 def test_a_partly_filled_exit_is_no_entry_when_nobody_leads(lean: Lean, end: LeanEnd) -> None:
@@ -316,6 +333,10 @@ def test_an_entry_whose_cancel_lean_did_not_take_is_asked_for_again_and_one_it_t
     lean.answer = Answer((1,), True)
     assert [end.cancel_entries(), end.cancel_entries()] == [1, 0]
     assert [asked[0] for asked in lean.asked] == ["place", "cancel", "cancel"]
+    end.hear(heard(1, "cancel_pending", 2))
+    assert end.cancel_entries() == 0
+    end.hear(heard(1, "submitted", 3))  # the brokerage did not take it
+    assert end.cancel_entries() == 1
 
 
 def test_each_reason_to_only_reduce_is_lifted_apart(end: LeanEnd) -> None:
