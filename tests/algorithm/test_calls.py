@@ -12,7 +12,8 @@ import pytest
 from bridge import protocol
 from bridge.lean_quotes import QuoteTable
 from tests.lean_double import AlgorithmImports
-from tests.lean_double.engine import Engine, QCAlgorithm
+from tests.lean_double.algorithm import QCAlgorithm
+from tests.lean_double.engine import Engine
 from tests.lean_double.kit import lean_market
 from tests.lean_double.names import Resolution
 

@@ -1,6 +1,6 @@
 """What `from AlgorithmImports import ...` finds under the double."""
 
-from tests.lean_double.engine import QCAlgorithm
+from tests.lean_double.algorithm import QCAlgorithm
 from tests.lean_double.names import (
     AccountType,
     BrokerageMessageEvent,

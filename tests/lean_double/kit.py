@@ -13,7 +13,7 @@ from typing import Any
 from actors.options.lean_margin import lean_initial_margin, lean_margin_used
 from bridge.paper import Market
 from bridge.paper.data import Feed, LeanFolder, MarketHours
-from tests.lean_double.engine import QCAlgorithm
+from tests.lean_double.algorithm import QCAlgorithm
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "tests" / "data" / "lean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from actors.options.contracts import Contract, parse_symbol
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 def number(value: float) -> float:
     """LEAN shows 0 where there is nothing."""
     return value if value == value else 0.0
+
+
+def decimal(value: float) -> Decimal:
+    """A float of LEAN's as its shortest spelling says."""
+    return Decimal(str(value))
 
 
 class _Zone:

@@ -19,7 +19,8 @@ if __name__ == "__main__":
 
 from bridge.paper.data import parse_filter
 from tests.conformance import traces
-from tests.lean_double.engine import Engine, QCAlgorithm
+from tests.lean_double.algorithm import QCAlgorithm
+from tests.lean_double.engine import Engine
 from tests.lean_double.kit import lean_market
 from tests.lean_double.names import Leg, OrderEvent, Symbol, UpdateOrderFields
 

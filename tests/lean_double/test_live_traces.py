@@ -17,7 +17,7 @@ from bridge.paper.fill_model import Fill, LeanFills
 from bridge.paper.floor import Floor
 from bridge.paper.orders import BrokerOrder
 from tests.conformance.traces import TRACES
-from tests.lean_double.engine import QCAlgorithm
+from tests.lean_double.algorithm import QCAlgorithm
 from tests.lean_double.kit import lean_market
 from tests.lean_double.live import LiveEngine
 from tests.lean_double.names import Symbol
