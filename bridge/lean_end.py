@@ -1,4 +1,4 @@
-"""What LEAN's end knows and promises: which order is whose, what was asked, each event once and numbered, in order.
+"""What LEAN's end promises: each attempt once, each event once and numbered, in order, with its order's name.
 
 Standard library and msgspec only, because it is copied into LEAN projects. No socket and nothing of LEAN's: what must
 be asked of LEAN goes through `Lean`. It decides nothing but what the dead-man's and the reduce-only rule demand.
@@ -15,6 +15,7 @@ from typing import Any
 from bridge import protocol
 from bridge.client import EventLog
 from bridge.lean_limits import Limits, reduces
+from bridge.lean_orders import Orders, amend_of, take_event
 from bridge.lean_words import Answer, Heard, Known, Lean, marked, unmarked, words_of
 
 
@@ -37,17 +38,11 @@ class LeanEnd:
         self._lean = lean
         self._lock = threading.RLock()
         self._commands = threading.Lock()
-        self._orders: dict[str, Known] = {}
-        self._by_lean_id: dict[int, Known] = {}
-        self._asked: dict[str, int] = {}
-        #: Orders at whose placing LEAN threw.
-        self._thrown: dict[str, Known] = {}
+        self._orders = Orders()
         self._transfers: set[str] = set()
         self._calling: tuple[str, int] | None = None
         self._held: list[Heard] = []
         self._closed = False
-        self._batch = 0
-        self._together: tuple[int, dt.datetime, set[int]] | None = None
         self._touched = False
         self._account: protocol.Account | None = None
 
@@ -64,17 +59,14 @@ class LeanEnd:
                     tuple(known.filled.get(index, 0) for index in range(len(known.legs))), known.type,
                     known.limit_price, known.tag, known.lean_ids, known.broker_ids,
                 )
-                for known in self._by_lean_id_once()
+                for known in self._orders.all()
                 if known.working
             )  # fmt: skip
             account = self._account or self._lean.account(self.log.last)
             return protocol.Hello(
                 protocol.VERSION, self.session, self.mode, self.brokerage, fresh, at, account, orders,
-                tuple(self._asked.items()), self.log.last,
+                tuple(self._orders.asked.items()), self.log.last,
             )  # fmt: skip
-
-    def _by_lean_id_once(self) -> list[Known]:
-        return list({id(known): known for known in self._by_lean_id.values()}.values())
 
     def account_if_touched(self) -> protocol.Account | None:
         """The account where fills or cash moved it since the last call; on a thread of LEAN's."""
@@ -98,7 +90,7 @@ class LeanEnd:
         """Orders that LEAN had from the broker when it started. What is told meanwhile waits until they are known."""
         with self._lock:
             for known in read():
-                self._register(known)
+                self._orders.register(known)
 
     def event(self, kind: type[Any], *fields: Any) -> None:
         """Number and keep an event that is no order's: everything after `n` and `at`."""
@@ -132,13 +124,13 @@ class LeanEnd:
     def hear(self, heard: Heard) -> None:
         """An order event. While a call runs, one whose order is not known yet waits for the call's return."""
         with self._lock:
-            if heard.lean_id not in self._by_lean_id and self._calling is not None:
+            if self._calling is not None and not self._orders.has(heard.lean_id):
                 self._held.append(heard)
                 return
             self._tell(heard)
 
     def _tell(self, heard: Heard) -> None:
-        known = self._by_lean_id.get(heard.lean_id) or self._named_after_all(heard)
+        known = self._orders.of(heard)
         tag, order_id, leg, generation = heard.tag, "", -1, 0
         kind: Any = heard.own or ("margin_call" if tag == "Margin Call" else "external")
         if known is not None and known.order_id:
@@ -146,38 +138,21 @@ class LeanEnd:
             marked_id, rest = unmarked(tag)
             tag = rest if marked_id == order_id else tag
         if known is not None and not known.exercise:
-            index = known.lean_ids.index(heard.lean_id)
+            index, generation = take_event(known, heard)
             leg = index if known.order_id else -1
-            if heard.status not in ("cancel_pending", "update_submitted") or index not in known.told:
-                known.told[index] = heard.status
-            known.filled[index] = known.filled.get(index, 0) + heard.fill_quantity
-            generation = _confirmed(known, heard.lean_id) if heard.status == "update_submitted" else 0
-            known.broker_ids = heard.broker_ids or known.broker_ids
-            known.leaving &= heard.status not in ("submitted", "update_submitted")
         execution = f"{self.session}:{heard.lean_id}:{heard.event_id}" if heard.fill_quantity else ""
         if heard.fill_quantity:
             self._touched = True
-            self._count_batch(heard, known)
+            self._orders.count_batch(heard, known)
         self._keep(
             protocol.OrderEvent(
                 self.log.last + 1, heard.at, kind, order_id, leg, heard.symbol, heard.status,  # type: ignore[arg-type]
                 heard.fill_price, heard.fill_quantity, heard.quantity, heard.fee, execution, heard.message, tag,
-                heard.lean_id, heard.event_id, self._batch, heard.broker_ids, "" if known is None else known.type,
-                None if known is None else known.limit_price, heard.in_the_money, heard.settlement,
-                generation,
+                heard.lean_id, heard.event_id, self._orders.batch, heard.broker_ids,
+                "" if known is None else known.type, None if known is None else known.limit_price,
+                heard.in_the_money, heard.settlement, generation,
             )
         )  # fmt: skip
-
-    def _count_batch(self, heard: Heard, known: Known | None) -> None:
-        """LEAN books the legs of one group, and an exercise with its shares, at once; anything else is alone."""
-        if known is not None and self._together is not None:
-            group, at, seen = self._together
-            mine = known.exercise or heard.lean_id not in seen
-            if group == known.lean_ids[0] and at == heard.at and mine:
-                seen.add(heard.lean_id)
-                return
-        self._batch += 1
-        self._together = None if known is None else (known.lean_ids[0], heard.at, {heard.lean_id})
 
     # --- what it is asked -------------------------------------------------------------------------------------
 
@@ -286,10 +261,9 @@ class LeanEnd:
             self._calling = None
             made.lean_ids = answer.lean_ids
             if raised and not made.exercise:
-                made.lean_ids = (-10,) * len(made.legs)
-                self._thrown[made.order_id] = made
+                self._orders.thrown(made)
             if any(lean_id > 0 for lean_id in made.lean_ids):
-                self._register(made)
+                self._orders.register(made)
             held, self._held = self._held, []
             for heard in held:
                 self._tell(heard)
@@ -299,21 +273,6 @@ class LeanEnd:
             status = shown if ok or shown == "invalid" else "raised" if raised else "invalid"
             ids = made.lean_ids if stands else answer.lean_ids
             self._returned(frame, ok, status, ids, answer.message, raised=raised)
-
-    def _named_after_all(self, heard: Heard) -> Known | None:
-        """An order at whose placing LEAN threw, and which it has nevertheless: its tag says so."""
-        known = self._thrown.get(unmarked(heard.tag)[0])
-        for index, leg in enumerate(() if known is None else known.legs):
-            if known is not None and leg.symbol == heard.symbol and known.lean_ids[index] <= 0:
-                known.lean_ids = (*known.lean_ids[:index], heard.lean_id, *known.lean_ids[index + 1 :])
-                self._register(known)
-                return known
-        return None
-
-    def _register(self, known: Known) -> None:
-        if known.order_id:
-            self._orders[known.order_id] = known
-        self._by_lean_id |= {lean_id: known for lean_id in known.lean_ids if lean_id > 0}
 
     def _amend(self, frame: protocol.AmendOrder) -> None:
         with self._lock:
@@ -385,22 +344,19 @@ class LeanEnd:
         with self._lock:
             known = self._orders.get(frame.order_id)
             if known is not None and known.attempt in (0, frame.attempt):
-                amend, text = _amend_of(known, frame.generation)
+                amend, text = amend_of(known, frame.generation)
                 self._returned(frame, True, known.shown, known.lean_ids, text, amend=amend)
                 return
-            untried = frame.attempt > self._asked.get(frame.order_id, 0)
-            if untried:
-                self._asked[frame.order_id] = frame.attempt
+            untried = self._orders.attempt(frame.order_id, frame.attempt)
             self._returned(frame, False, "", (), "not known here", denied=untried, known=False)
 
     def _attempted(self, frame: protocol.PlaceOrder | protocol.Exercise, id: str) -> bool:
         """Note an attempt before LEAN is called; one not above the highest seen for its id is denied, for good."""
-        seen = self._asked.get(id, 0)
-        if frame.attempt <= seen:
-            self._returned(frame, False, "denied", (), f"attempt {frame.attempt} is not above {seen}", denied=True)
-            return True
-        self._asked[id] = frame.attempt
-        return False
+        if self._orders.attempt(id, frame.attempt):
+            return False
+        text = f"attempt {frame.attempt} is not above {self._orders.asked.get(id, 0)}"
+        self._returned(frame, False, "denied", (), text, denied=True)
+        return True
 
     def _returned(
         self, frame: Any, ok: bool, status: str, ids: tuple[int, ...], message: str, *, raised: str = "",
@@ -422,7 +378,7 @@ class LeanEnd:
             with self._lock:
                 entries = [
                     known
-                    for known in self._by_lean_id_once()
+                    for known in self._orders.all()
                     if known.working and not known.leaving and not self._reduces(known.legs, known.quantity, known)
                 ]
             for known in entries:
@@ -432,34 +388,7 @@ class LeanEnd:
 
     def _reduces(self, legs: Sequence[protocol.Leg], quantity: int, me: Known | None = None) -> bool:
         holdings = () if self._account is None else self._account.holdings
-        return reduces(holdings, self._by_lean_id_once(), legs, quantity, me)
-
-
-def _confirmed(known: Known, lean_id: int) -> int:
-    """The amend that an update of LEAN's confirms: the oldest that this leg was asked for. LEAN may tell of legs that
-    were not asked: they say nothing newer than the last one did."""
-    waiting = known.updating.get(lean_id)
-    if waiting:
-        known.confirmed = max(known.confirmed, waiting.pop(0))
-    return known.confirmed
-
-
-def _amend_of(known: Known, generation: int) -> tuple[str, str]:
-    """What is known of an amend, and in words. One that never came is never taken from now on; of an order that an
-    earlier session amended nothing is known."""
-    if not generation:
-        return "", ""
-    if generation in known.refused:
-        return "refused", "lean refused the amend"
-    if generation <= known.confirmed:
-        return "stands", ""
-    if generation <= known.amended:
-        return ("pending", "lean has not answered the amend") if known.working else ("refused", "the order is over")
-    if not known.attempt:
-        return "", "an earlier session may have amended it"
-    known.amended = generation
-    known.refused.add(generation)
-    return "never", "the amend never came here"
+        return reduces(holdings, self._orders.all(), legs, quantity, me)
 
 
 _CALLS: Mapping[type[Any], str] = {
