@@ -1,9 +1,11 @@
 """What dies inside one process, and where: the market at its frames and commits, an edge's task at its awaits, an actor
-after every input. Who plays and who counts is elsewhere."""
+after every turn. Who plays and who counts is elsewhere."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import trio
 
@@ -89,19 +91,26 @@ class AwaitKiller(trio.abc.Instrument):
         return found is not None
 
 
-def strike_after_each_input(core: Core, actor: str) -> None:
-    """From here on the actor loses its memory after every input that the core takes."""
+class Strikes:
+    """From here on an actor loses its memory after every input that the core takes, and after every turn of anybody's
+    within one, before the next reaction. `count` says how often."""
 
-    def struck(name: str) -> None:
-        before = getattr(core, name)
+    def __init__(self, core: Core, actor: str) -> None:
+        self.count = 0
+        for name in ("command", "tell", "view", "advance"):
+            self._after(core, name, lambda now: core.kill(actor, now))
+        cell = core._cells[actor]
+        for name in ("obey", "turn"):
+            self._after(core._turns, name, lambda now: core._stops.kill(cell, now))
 
-        def after(*arguments: object, **named: object) -> object:
+    def _after(self, owner: object, name: str, kill: Callable[[dt.datetime], None]) -> None:
+        before = getattr(owner, name)
+
+        def after(*arguments: Any, **named: Any) -> Any:
             try:
                 return before(*arguments, **named)
             finally:
-                core.kill(actor, arguments[3] if name == "command" else arguments[0 if name == "advance" else 1])  # type: ignore[arg-type]
+                self.count += 1
+                kill(next(each for each in arguments if isinstance(each, dt.datetime)))
 
-        setattr(core, name, after)
-
-    for name in ("command", "tell", "view", "advance"):
-        struck(name)
+        setattr(owner, name, after)

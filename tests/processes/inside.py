@@ -27,9 +27,10 @@ from bridge.paper.realistic import RealisticFills
 from bridge.server import BridgeServer, BridgeSettings
 from config.desk import LEAN_RULES
 from daemon.desk import desk_core
+from daemon.journal import journal_hash
 from daemon.port import BridgePort
 from daemon.replay.script import ScriptLine, parse_script, symbols_of
-from tests.processes.dying import AwaitKiller, Deaths, DyingConnection, DyingLedger, MarketDied, strike_after_each_input
+from tests.processes.dying import AwaitKiller, Deaths, DyingConnection, DyingLedger, MarketDied, Strikes
 from tests.processes.kit import DATA
 from tests.processes.remains import Outcome, of_facts, of_ledger
 from tests.processes.sweeps import Ran, Row
@@ -78,6 +79,7 @@ def short_market(script: tuple[ScriptLine, ...], ledger: Ledger, session: str = 
 class Inside(msgspec.Struct):
     """What a run in one process left: both books, how often edge and market died, awaits and points counted.
 
+    `strikes` says how often an actor forgot, `journal` is its hash.
     `reached` says whether the run came to the point asked for while the market was still playing: the number of
     awaits differs by a few from run to run.
     """
@@ -87,11 +89,13 @@ class Inside(msgspec.Struct):
     died: int
     awaits: int
     points: int
+    strikes: int
     reached: bool
+    journal: str
 
 
 async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, struck: str = "") -> Inside:
-    """Play the hour; kill the bridge at its n-th await, the market at its n-th point, or an actor after each input."""
+    """Play the hour; kill the bridge at its n-th await, the market at its n-th point, or an actor after each turn."""
     folder.mkdir(parents=True, exist_ok=True)
     script = short_script()
     journal = MemoryJournal()
@@ -99,8 +103,7 @@ async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, st
     clock = MarketClock(_FIRST - 30 * _MINUTE)
     port = BridgePort(core, journal, clock, script, lambda event, text: None)
     core.start(clock.now())
-    if struck:
-        strike_after_each_input(core, struck)
+    strikes = Strikes(core, struck) if struck else None
     path = folder / "bridge"
     server = BridgeServer(port, BridgeSettings(unix=path), lambda event, text: None)
     playing = reached = False
@@ -179,27 +182,40 @@ async def play(folder: Path, *, await_number: int = 0, market_point: int = 0, st
     assert market is not None
     died = len(killed) + lives - 1
     reached = reached or 0 < market_point <= deaths.count or bool(struck)
+    count = 0 if strikes is None else strikes.count
     ours = of_facts(map(core.decode, journal.read()))
-    return Inside(ours, of_ledger(folder / "ledger"), died, killer.count, deaths.count, reached)
+    return Inside(
+        ours,
+        of_ledger(folder / "ledger"),
+        died,
+        killer.count,
+        deaths.count,
+        count,
+        reached,
+        journal_hash(journal.read()),
+    )
 
 
 #: Every core actor of the desk.
-ACTORS = ("orders", "risk", "gateway", "breaker", "positions", "volatility", "performance")
+ACTORS = tuple(desk_core(MemoryJournal(), LEAN_RULES).statistics())
 
 
 def inside_sweep(folder: Path, part: Literal["edge", "market", "actors"], every: int = 1) -> Row:
-    """The bridge killed at each await, the market at each frame and commit, or each actor after every input.
+    """The bridge killed at each await, the market at each frame and commit, or each actor after every turn.
 
     `every` takes each n-th point only.
     """
     calm = trio.run(lambda: play(folder / "calm"))
     whats = {
-        "edge": "bridge, at each await", "market": "market, each frame and commit", "actors": "actor, after every input"
+        "edge": "bridge, at each await", "market": "market, each frame and commit", "actors": "actor, after every turn"
     }  # fmt: skip
     row = Row(whats[part])
     if part == "actors":
         for actor in ACTORS:
-            _add(row, calm, trio.run(partial(play, folder / actor, struck=actor)), actor, calm.died)
+            ran = trio.run(partial(play, folder / actor, struck=actor))
+            _add(row, calm, ran, actor, 0, ran.strikes)
+            if ran.journal != calm.journal:
+                row.failures.append(f"{row.what} at {actor}: another journal than undisturbed")
         return row
     last = calm.awaits if part == "edge" else calm.points
     name = "await_number" if part == "edge" else "market_point"
@@ -215,7 +231,7 @@ def inside_sweep(folder: Path, part: Literal["edge", "market", "actors"], every:
     return row
 
 
-def _add(row: Row, calm: Inside, ran: Inside, label: str, died: int) -> None:
-    row.add(Ran(ran.ours, ran.brokers, [], 0, 0), 1, calm.ours, label)
+def _add(row: Row, calm: Inside, ran: Inside, label: str, died: int, points: int = 1) -> None:
+    row.add(Ran(ran.ours, ran.brokers, [], 0, 0), points, calm.ours, label)
     if ran.died != died:
         row.failures.append(f"{row.what} at {label}: {ran.died} deaths, expected {died}")

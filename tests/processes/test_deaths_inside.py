@@ -1,4 +1,4 @@
-"""A death put exactly: the bridge at its awaits, the market at its frames and commits, actors after every input."""
+"""A death put exactly: the bridge at its awaits, the market at its frames and commits, actors after every turn."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def test_at_every_point_of_an_hour_the_book_is_the_brokers_and_the_undisturbed_o
     holds(inside_sweep(tmp_path, part), least)
 
 
-def test_an_actor_that_forgets_after_every_input_changes_nothing(tmp_path: Path) -> None:
-    holds(inside_sweep(tmp_path, "actors"), len(ACTORS))
+def test_an_actor_that_forgets_after_every_turn_changes_nothing(tmp_path: Path) -> None:
+    holds(inside_sweep(tmp_path, "actors"), 300 * len(ACTORS))
