@@ -104,7 +104,7 @@ class Broken(msgspec.Struct):
     def surplus(self) -> Quantities:
         """What is there beyond whole units."""
         units = min(leg.whole for leg in self.legs)
-        over = {leg.symbol: leg.have - leg.ratio * units for leg in self.legs if leg.have * leg.ratio > 0}
+        over = {leg.symbol: leg.have - leg.ratio * units for leg in self.legs}
         return {symbol: quantity for symbol, quantity in over.items() if quantity}
 
     def taken_back(self, position: Position | None) -> Quantities:
@@ -115,7 +115,7 @@ class Broken(msgspec.Struct):
         begun = min(self.quantity, max((leg.begun for leg in closing), default=self.quantity))
         whole = min((min(begun, leg.whole) for leg in opened), default=0)
         lacking = {leg.symbol: _closable(leg, leg.ratio * begun - leg.have, position) for leg in closing}
-        over = {leg.symbol: leg.ratio * whole - leg.have for leg in opened if leg.have * leg.ratio > 0}
+        over = {leg.symbol: leg.ratio * whole - leg.have for leg in opened}
         return {symbol: quantity for symbol, quantity in {**lacking, **over}.items() if quantity}
 
     def leg(self, symbol: str) -> BrokenLeg | None:

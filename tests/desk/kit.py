@@ -36,11 +36,12 @@ class Desk:
         connect: bool = True,
         mode: str = "live",
         pick: Callable[[int], int] | None = None,
+        now: dt.datetime = START,
     ) -> None:
         self.journal = journal if journal is not None else MemoryJournal()
         self.facts: list[Recorded] = []
         self.core: Core = desk_core(self.journal, rules, on_record=self.facts.append, pick=pick)
-        self.now = START
+        self.now = now
         self.n = 0
         self.commands = 0
         self.executions = 0

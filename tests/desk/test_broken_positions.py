@@ -140,6 +140,27 @@ def test_six_tries_and_then_it_waits() -> None:
     assert [fact.reason for fact in of(desk, PositionWaiting)] == ["not taken back in 6 tries"]
 
 
+def test_what_a_canceled_order_of_its_own_fills_late_beyond_what_was_needed_goes_back_too() -> None:
+    desk = left((0, -2), limit="-3.00")
+    [first] = mends(desk)
+    works(desk, first)
+    desk.wait(10)
+    canceled(desk, first.order_id)
+    second = mends(desk)[1]
+    works(desk, second)
+    desk.fill(second.order_id, 0)
+    assert not desk.book.positions
+    desk.fill(first.order_id, 0, 1)  # it crossed the cancel
+    assert desk.book.positions["o"].holdings == {CALLS[2]: 1}
+    assert of(desk, PositionBroken)[-1].surplus == ((CALLS[2], 1),)
+    third = mends(desk)[2]
+    assert legs(third) == {CALLS[2]: -1}
+    works(desk, third)
+    desk.fill(third.order_id, 0)
+    assert not desk.book.positions
+    assert len(of(desk, PositionMended)) == 2
+
+
 CONDOR = ((CALLS[0], 1), (CALLS[1], -1), (CALLS[2], -1), (CALLS[3], 1))
 
 
