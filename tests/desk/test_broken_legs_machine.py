@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kit import CALLS, Desk
+from kit import CALLS, RULES, Desk
 
 from actors.messages import lean
 from actors.messages.breaker import NO_ENTRY, BreakerRaised, BreakerReset, ConfirmReset, Halt, StartReset
@@ -19,6 +19,7 @@ from actors.messages.order_state import Order
 from actors.messages.orders import CancelAll, CancelOrder, OrderApproved, OrderSent
 from actors.messages.positions import MendPosition
 from actors.options.payoff import Leg, Payoff, payoff
+from actors.positions import Positions
 from actors.runtime import Recorded, Refusal
 
 NAN = float("nan")
@@ -51,17 +52,35 @@ class BrokenLegs(RuleBasedStateMachine):
         self.placed: list[tuple[str, int]] = []
         self.session, self.late, self.connected = 1, 5, True
         self.looked_at: set[str] = set()
+        self.level, self.scanned, self.reducing = 0, 0, dict[str, bool]()
+        self.shadow, self.folded = Positions(RULES), 0
+        self.shadow_state = self.shadow.initial()
 
     # --- what happens -----------------------------------------------------------------------------------------
 
-    @initialize(shape=st.sampled_from(SHAPES), quantity=st.integers(1, 3), limit=st.sampled_from(("1.00", "-4.00")),
-                parts=st.lists(st.integers(0, 3), min_size=4, max_size=4))  # fmt: skip
-    def opens(self, shape: Any, quantity: int, limit: str, parts: list[int]) -> None:
+    @initialize(
+        shape=st.sampled_from(SHAPES), quantity=st.integers(1, 3), limit=st.sampled_from(("1.00", "-4.00")),
+        parts=st.lists(st.integers(0, 3), min_size=4, max_size=4), ended=st.sampled_from((True, True, True, False)),
+    )  # fmt: skip
+    def opens(self, shape: Any, quantity: int, limit: str, parts: list[int], ended: bool) -> None:
         self.shape, self.quantity = shape, quantity
         self.desk.submit("o", *shape, limit=limit, quantity=quantity)
         self.deliver()
         for leg, part in zip(range(len(shape)), parts, strict=False):
             self._fill("o", leg, min(part, quantity))
+        if ended and not self.broker["o"].ended:
+            self._end("o")
+
+    @rule(seconds=st.sampled_from((1, 10, 10, 30, 61)), number=st.integers(0, 3), leg=st.integers(0, 3))
+    def an_order_works_and_runs_out(self, seconds: int, number: int, leg: int) -> None:
+        """What happens most: it arrives, fills in part, is asked back after its time, and the next one is due."""
+        self.deliver()
+        for each in range(number):
+            self.fills(-1, leg + each, False)
+        self.desk.wait(seconds)
+        self.deliver()
+        self.ends(-1, True)
+        self.quotes(10.0, 10.2)
 
     @rule()
     def deliver(self) -> None:
@@ -86,7 +105,7 @@ class BrokenLegs(RuleBasedStateMachine):
         else:
             self.desk.returned(order_id, call="query", status="submitted")
 
-    @rule(number=st.integers(0, 30), leg=st.integers(0, 3), whole=st.booleans())
+    @rule(number=st.integers(-2, 5), leg=st.integers(0, 3), whole=st.booleans())
     def fills(self, number: int, leg: int, whole: bool) -> None:
         working = [name for name, each in self.broker.items() if not each.ended]
         if working and self.connected:
@@ -207,6 +226,16 @@ class BrokenLegs(RuleBasedStateMachine):
         assert self.desk.core.failed() == {}
 
     @invariant()
+    def the_fold_of_the_journal_is_what_is_known(self) -> None:
+        """Whatever is decided, nothing but facts changes what is known."""
+        facts = [*self.facts, *self.desk.facts]
+        for recorded in facts[self.folded :]:
+            if isinstance(recorded.fact, self.shadow.folds):
+                self.shadow_state = self.shadow.evolve(self.shadow_state, recorded)
+        self.folded = len(facts)
+        assert self.desk.core.state("positions") == self.shadow_state
+
+    @invariant()
     def legs_are_equal_or_shown_as_broken(self) -> None:
         if not self.desk.order("o").terminal:
             return
@@ -253,17 +282,18 @@ class BrokenLegs(RuleBasedStateMachine):
 
     @invariant()
     def above_no_entry_only_what_reduces_is_sent(self) -> None:
-        level, reducing = 0, dict[str, bool]()
-        for recorded in (*self.facts, *self.desk.facts):
+        facts = [*self.facts, *self.desk.facts]
+        for recorded in facts[self.scanned :]:
             fact = recorded.fact
             if isinstance(fact, BreakerRaised):
-                level = max(level, fact.level)
+                self.level = max(self.level, fact.level)
             elif isinstance(fact, BreakerReset):
-                level = 0
+                self.level = 0
             elif isinstance(fact, OrderApproved):
-                reducing[fact.order_id] = fact.reducing
+                self.reducing[fact.order_id] = fact.reducing
             elif isinstance(fact, OrderSent):
-                assert level < NO_ENTRY or reducing[fact.order_id]
+                assert self.level < NO_ENTRY or self.reducing[fact.order_id]
+        self.scanned = len(facts)
 
     def teardown(self) -> None:
         """Everything answers, everything is quoted, the operator says so: it comes to rest, equal."""
