@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import math
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -264,10 +266,19 @@ class BrokenLegs(RuleBasedStateMachine):
                 continue
             self.looked_at.add(order.order_id)
             wanted = {leg.symbol: leg.ratio * order.body.quantity for leg in order.body.legs}
-            position, record = self.desk.book.positions["o"], self.record
-            missing, back = record.missing(position), record.taken_back(position)
+            missing, back = self._lacking()
             assert within(wanted, missing) or within(wanted, back), (wanted, missing, back)
             self._adds_no_risk(wanted)
+
+    def _lacking(self) -> tuple[dict[str, int], dict[str, int]]:
+        """What completes all units that any leg has begun, and what takes back all beyond whole ones."""
+        units = [Fraction(self.holdings.get(symbol, 0), ratio) for symbol, ratio in self.shape]
+        begun, whole = min(self.quantity, math.ceil(max(units))), max(0, math.floor(min(units)))
+        missing, back = (
+            {symbol: ratio * number - self.holdings.get(symbol, 0) for symbol, ratio in self.shape}
+            for number in (begun, whole)
+        )
+        return missing, back
 
     def _adds_no_risk(self, wanted: dict[str, int]) -> None:
         whole = shape({symbol: ratio * self.quantity for symbol, ratio in self.shape})
@@ -307,7 +318,9 @@ class BrokenLegs(RuleBasedStateMachine):
             if turn % 8 == 0:
                 self.disconnects(again=True)
                 self.resets()
-                self._try(MendPosition("o", "unwind", "the end"))
+                record = self.record
+                if record is not None and not record.waits_for and record.resumes != "quotes":
+                    self._try(MendPosition("o", "unwind", "the end"))
             self.desk.quote(10.0, 10.2)
             self.deliver()
             for name, each in self.broker.items():
