@@ -160,7 +160,15 @@ class Mending:
         return self._take_back(record, position.holdings)
 
     def _held_up(self, record: Broken) -> Writes:
-        """An order works on the position, or may: past the deadline it is said that it is waited for."""
+        """An order works on the position, or may: one of ours that is more than what is needed by now is stopped, and
+        past the deadline it is said that it is waited for."""
+        position, live = self._book.positions[record.position_id], self._live(record.order)
+        needed = record.missing(position) if record.phase == "complete" else record.taken_back(position)
+        too_much = live is not None and any(
+            abs(live.open_quantity(index)) > abs(needed.get(leg.symbol, 0)) for index, leg in enumerate(live.body.legs)
+        )
+        if too_much and (stop := self._stop(record, "more than is needed by now")):
+            return stop
         if self._now < record.deadline:
             return ()
         for order in self._working(record):

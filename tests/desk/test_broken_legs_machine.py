@@ -7,6 +7,7 @@ import contextlib
 import copy
 import itertools
 import math
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -132,6 +133,19 @@ class BrokenLegs(RuleBasedStateMachine):
             at_broker.rest[leg] -= amount
             at_broker.ended = at_broker.ended or not any(at_broker.rest)
             self.desk.fill(name, leg, amount)
+
+    @precondition(lambda self: self.connected and self.record is not None and self.record.phase != "mended")
+    @rule(leg=st.integers(0, 3))
+    def somebody_trades_at_the_broker(self, leg: int) -> None:
+        """One contract of what is held goes, by no order of ours."""
+        held = [(symbol, self.holdings[symbol]) for symbol, _ in self.shape if symbol in self.holdings]
+        if held:
+            symbol, quantity = held[leg % len(held)]
+            self.desk.executions += 1
+            self.desk.event(
+                "", -1, symbol, "filled", kind="external", fill_quantity=-1 if quantity > 0 else 1,
+                fill_price=Decimal("10.10"), execution_id=f"hand{self.desk.executions}",
+            )  # fmt: skip
 
     @rule(number=st.integers(0, 30), asked=st.booleans())
     def ends(self, number: int, asked: bool) -> None:

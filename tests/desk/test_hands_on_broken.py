@@ -136,3 +136,13 @@ def test_killed_after_every_trade_the_record_is_the_same() -> None:
         before = dict(have(desk))
         desk.core.kill("positions", desk.now)
         assert have(desk) == before
+
+
+def test_an_order_of_ours_that_would_now_take_back_too_much_is_canceled_and_a_smaller_one_follows() -> None:
+    desk = left((0, -2), limit="-3.00")
+    [ours] = mends(desk)
+    works(desk, ours)
+    stranger(desk, B, 1)
+    assert (legs(ours), ours.state) == ({B: 2}, "pending_cancel")
+    canceled(desk, ours.order_id)
+    assert legs(mends(desk)[1]) == {B: 1}
