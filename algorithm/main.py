@@ -22,7 +22,8 @@ from bridge import protocol
 from bridge.client import Connection
 from bridge.lean_end import LeanEnd
 from bridge.lean_limits import UNLED
-from bridge.lean_link import Live, LockStep, ask_subscribe
+from bridge.lean_link import LockStep, ask_subscribe
+from bridge.lean_live import Live
 from bridge.lean_quotes import QuoteTable
 from bridge.lean_words import Known, words_of
 

@@ -20,7 +20,8 @@ _COPIED = {
     ),
     "bridge": (
         "bridge/__init__.py", "bridge/protocol.py", "bridge/client.py", "bridge/lean_words.py", "bridge/lean_end.py",
-        "bridge/lean_limits.py", "bridge/lean_link.py", "bridge/lean_orders.py", "bridge/lean_quotes.py",
+        "bridge/lean_limits.py", "bridge/lean_link.py", "bridge/lean_live.py",
+        "bridge/lean_orders.py", "bridge/lean_quotes.py",
     ),
 }  # fmt: skip
 #: Where the folder of the daemon's socket is seen from inside LEAN's container.

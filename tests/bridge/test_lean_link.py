@@ -18,7 +18,8 @@ import pytest
 from bridge import protocol
 from bridge.client import BridgeGone, Connection
 from bridge.lean_end import LeanEnd
-from bridge.lean_link import Live, ask_subscribe
+from bridge.lean_link import ask_subscribe
+from bridge.lean_live import Live
 from bridge.lean_quotes import QuoteTable
 
 AT = dt.datetime(2026, 1, 2, 15, tzinfo=dt.UTC)
