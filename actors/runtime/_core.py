@@ -49,6 +49,7 @@ class Core:
     `derives` are registered view functions; `kinds` adds fact types that no actor declares. `pick`, for tests, chooses
     which ready actor goes next: `pick(n)` gives an index below n (None: arrival order). `elapsed` gives seconds for
     telemetry. `on_failure(actor, group, error)` is called when an actor stops; `on_record` for every fact recorded.
+    One of them that raises ends the core, for half of a decision may be appended.
     """
 
     def __init__(
@@ -151,12 +152,12 @@ class Core:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """Commands that no actor could decide. Read only."""
+        """The latest 1000 commands that no actor could decide. Read only."""
         return self._turns.dead_letters
 
     @property
     def slow_turns(self) -> list[tuple[str, float]]:
-        """Turns above 50 ms: whose and on what, and their seconds. Read only."""
+        """The latest 1000 turns above 50 ms: whose and on what, and their seconds. Read only."""
         return self._turns.slow
 
     def failed(self) -> dict[str, int]:

@@ -18,6 +18,8 @@ from actors.runtime._words import CommandFailed, CoreFailed, DeadLetter
 
 #: Seconds above which a turn is counted as slow.
 SLOW_TURN = 0.050
+#: So many dead letters and slow turns are kept, the latest: a core runs for months.
+KEPT = 1000
 
 
 class Turns:
@@ -59,6 +61,7 @@ class Turns:
         except Exception as error:
             cell.telemetry.failures += 1
             self.dead_letters.append(DeadLetter(issued.id, issued.principal, command, repr(error)))
+            del self.dead_letters[:-KEPT]
             what = f"{cell.actor.name} failed on {type(command).__name__} {issued.id}: {error!r}"
             raise CommandFailed(what) from error
 
@@ -116,6 +119,7 @@ class Turns:
             if took > SLOW_TURN:
                 telemetry.slow += 1
                 self.slow.append((f"{cell.actor.name} {type(message).__name__}", took))
+                del self.slow[:-KEPT]
 
     def _ask_timers(self, now: dt.datetime) -> bool:
         """Ask those that folded something for their timers; one that raises stops. True where one did."""

@@ -76,6 +76,17 @@ def test_a_decide_that_raises_on_a_command_records_nothing_and_leaves_a_dead_let
     pay(core, "b", 5)
 
 
+def test_only_the_latest_dead_letters_and_slow_turns_are_kept() -> None:
+    seconds = iter(range(10_000))
+    core = bank(elapsed=lambda: float(next(seconds)))
+    for number in range(1001):
+        with pytest.raises(CommandFailed):
+            pay(core, str(number), 13)
+    assert (len(core.dead_letters), len(core.slow_turns)) == (1000, 1000)
+    assert (core.dead_letters[0].id, core.dead_letters[-1].id) == ("1", "1000")
+    assert core.statistics()["desk"].slow == 1001
+
+
 def test_every_declared_command_has_one_owner() -> None:
     with pytest.raises(ValueError, match="belongs to desk already"):
         Core([Desk(), _Second()], MemoryJournal())
