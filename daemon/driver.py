@@ -5,11 +5,7 @@ No decision and no I/O of its own; whoever has a socket or a screen uses this.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import heapq
-import itertools
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +19,6 @@ from actors.runtime import (
     Batch,
     Clock,
     Command,
-    CommandFailed,
     Core,
     CoreFailed,
     Journal,
@@ -31,26 +26,15 @@ from actors.runtime import (
     Lanes,
     LaneStatistics,
     MarketClock,
-    Recorded,
-    Refusal,
     SkipFact,
     Status,
 )
-from daemon.tree import GROUPS
+from daemon.groups import GroupRules
+from daemon.outlet import DriverStopped, Outlet
 
 #: Inputs after which other tasks get their turn.
 _INPUTS_A_TURN = 64
 _CONTROL: tuple[type[Command], ...] = (Halt, CancelAll, StartReset, ConfirmReset, SkipFact)
-
-Listener = Callable[[Recorded], None]
-
-
-class DriverStopped(Exception):
-    """The core takes nothing any more; whether what waited was recorded is to be asked after the next start."""
-
-
-class SafetyFailed(Exception):
-    """An actor of the safety group stopped: the process must end and start anew."""
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -61,45 +45,24 @@ class _Waiting(msgspec.Struct, eq=False):
     error: BaseException | None = None
 
 
-class Driver:
+class Driver(Outlet):
     """One core, one journal, one clock. `run` must be running for anything to happen.
 
     `most_commands` bounds the commands that wait; beyond it `command` raises Busy at once and nothing was taken.
-    Facts reach listeners in order and only when durable; one that raises is noted in `deaf` and still told of those
-    that follow. After the core or the journal failed `run` raises, and
-    everybody who waits gets DriverStopped.
+    After the core or the journal failed `run` raises, and everybody who waits gets DriverStopped.
     """
 
     def __init__(self, core: Core, journal: Journal, clock: Clock, *, most_commands: int = 1000) -> None:
-        self.core = core
-        self.clock = clock
-        self.journal = journal
+        super().__init__(core, journal, clock)
         self._lanes = Lanes(core, most_commands=most_commands)
         self._wake = trio.Event()
-        self._durable_waiters: list[tuple[int, int, trio.Event]] = []
-        self._batch_waiters: list[tuple[int, int, trio.Event]] = []
-        self._count = itertools.count()
-        self._tail: deque[Recorded] = deque()
-        self._listeners: list[Listener] = []
-        self._delivered = core.durable_seq
-        self._words: dict[str, deque[Any]] = {}
-        self._words_ready: dict[str, trio.Event] = {}
         self._pending: dict[int, _Waiting] = {}
         self._view_taken: list[_Waiting] = []
-        self._ended: BaseException | None = None
         #: Set when nothing is taken any more; `failure` says why where it was not asked for.
         self.stopped = trio.Event()
         self.failure: Exception | None = None
-        #: Listeners that raised, with the last fact they failed at; `on_deaf(name, text)` hears of each once.
-        self.deaf: dict[str, str] = {}
-        self.on_deaf: Callable[[str, str], None] | None = None
-        #: Hears of each actor that stops: its name, and what that means with the error.
-        self.on_stopped: Callable[[str, str], None] | None = None
-        self._halts: deque[Halt] = deque()
-        self._fatal: SafetyFailed | None = None
+        self.groups = GroupRules(core, self._poke)
         self._has_said_its_end = False
-        core.on_record = self._recorded
-        core.on_failure = self._failed
 
     # --- running ----------------------------------------------------------------------------------------------
 
@@ -139,9 +102,8 @@ class Driver:
         while True:
             self._wake = trio.Event()
             more = self._pump()
-            self._deliver()
-            if self._fatal is not None and not self._halts:
-                raise self._fatal
+            self.deliver()
+            self.groups.check()
             if more:
                 await trio.lowlevel.checkpoint()
                 continue
@@ -164,8 +126,7 @@ class Driver:
         due = self.core.next_due()
         if due is not None and due <= now:
             self.core.advance(now)
-        while self._halts:
-            self._halt(self._halts.popleft(), now)
+        self.groups.halt(now)
         for _ in range(_INPUTS_A_TURN):
             if not self._lanes.take(now):
                 break
@@ -173,7 +134,7 @@ class Driver:
                 self._view_is_taken()
         else:
             return True
-        return bool(self._halts)
+        return self.groups.waits
 
     async def _sleep(self) -> None:
         due = self.core.next_due()
@@ -195,97 +156,15 @@ class Driver:
             waiting.done.set()
         self._pending.clear()
         self._view_is_taken()
-        for _, _, event in (*self._durable_waiters, *self._batch_waiters):
-            event.set()
+        self._let_go()
         self.stopped.set()
-
-    # --- what comes out ---------------------------------------------------------------------------------------
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Hear every fact from now on, once it is durable, in order; the call given back ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    def words(self, to: str) -> list[Any]:
-        """Words for an edge that may leave now; handed out once."""
-        waiting = self._words.get(to)
-        if not waiting:
-            return []
-        taken = list(waiting)
-        waiting.clear()
-        return taken
-
-    async def wait_words(self, to: str) -> list[Any]:
-        """As `words`, but waits until there are some. On cancel nothing was taken."""
-        while True:
-            taken = self.words(to)
-            if taken:
-                return taken
-            self._words_ready[to] = trio.Event()
-            await self._words_ready[to].wait()
-
-    def _recorded(self, recorded: Recorded) -> None:
-        self._tail.append(recorded)
-
-    def _deliver(self) -> None:
-        self.core.release(self.clock.now())
-        for to in ("lean",):
-            words = self.core.take_outputs(to)
-            if words:
-                self._words.setdefault(to, deque()).extend(words)
-                if to in self._words_ready:
-                    self._words_ready[to].set()
-        durable = self.core.durable_seq
-        while self._tail and self._tail[0].seq <= durable:
-            recorded = self._tail.popleft()
-            for listener in tuple(self._listeners):
-                self.hear(listener, recorded)
-        self._delivered = durable
-        while self._durable_waiters and self._durable_waiters[0][0] <= durable:
-            heapq.heappop(self._durable_waiters)[2].set()
-        while self._batch_waiters and self._batch_waiters[0][0] <= self.journal.durable_batches:
-            heapq.heappop(self._batch_waiters)[2].set()
-
-    def hear(self, listener: Listener, recorded: Recorded) -> None:
-        """Tell one listener. What it raises is its own trouble: replies still leave, and the others still hear."""
-        try:
-            listener(recorded)
-        except Exception as error:
-            name = getattr(listener, "__qualname__", repr(listener))
-            first = name not in self.deaf
-            self.deaf[name] = f"fact {recorded.seq} ({type(recorded.fact).KIND}): {error!r}"[:400]
-            if first and self.on_deaf is not None:
-                self.on_deaf(name, self.deaf[name])
-
-    async def durable(self, seq: int) -> None:
-        """Return once everything up to `seq` is on disk and every listener has heard of it.
-
-        Raises DriverStopped where that can't happen any more.
-        """
-        if self._delivered >= seq:
-            await trio.lowlevel.checkpoint()
-            return
-        if self._ended is None:
-            event = trio.Event()
-            heapq.heappush(self._durable_waiters, (seq, next(self._count), event))
-            await event.wait()
-        if self._delivered < seq:
-            raise DriverStopped(f"fact {seq} may not be on disk: {self._ended}")
-
-    async def _durable_batch(self, number: int) -> None:
-        if self.journal.durable_batches < number and self._ended is None:
-            event = trio.Event()
-            heapq.heappush(self._batch_waiters, (number, next(self._count), event))
-            await event.wait()
-        if self.journal.durable_batches < number:
-            raise DriverStopped(f"what was decided may not be on disk: {self._ended}")
 
     async def quiet(self) -> None:
         """Return once no input waits and all that was decided is durable and released."""
         while True:
             await self._put("lean", lambda core, now, number: None)
             await self.durable(self.core.seq)
-            self._deliver()
+            self.deliver()
             lanes = self._lanes.statistics()
             if not (lanes.control or lanes.lean or lanes.command or lanes.view) and (
                 self.core.durable_seq >= self.core.seq
@@ -307,7 +186,7 @@ class Driver:
 
         answer, batch = await self._put(lane, put)
         # The command's own row may be all that it left.
-        await self._durable_batch(batch)
+        await self.durable_batch(batch)
         await self.durable(answer.seq)
         return answer
 
@@ -318,7 +197,7 @@ class Driver:
             self.journal.append(Batch((), None))
             return self.journal.batches
 
-        await self._durable_batch(await self._put("control", put))
+        await self.durable_batch(await self._put("control", put))
 
     async def tell(self, words: Sequence[Any]) -> int:
         """Hand words of an edge's to their actors, in order; gives the sequence after them, not yet durable."""
@@ -401,24 +280,3 @@ class Driver:
         for waiting in self._view_taken:
             waiting.done.set()
         self._view_taken.clear()
-
-    # --- actors that stop -------------------------------------------------------------------------------------
-
-    def _failed(self, actor: str, group: Any, error: BaseException) -> None:
-        """The rule of an actor's group: book stops new risk, safety ends the process; the rest is only degraded."""
-        rule = GROUPS[group]
-        if rule.level:
-            self._halts.append(Halt(rule.level, f"{actor} stopped: {error!r}"[:400]))
-            self._poke()
-        if rule.ends:
-            self._fatal = SafetyFailed(f"{actor} stopped: {error!r}")
-        if self.on_stopped is not None:
-            self.on_stopped(actor, f"of {group}: {rule.rule}; {error!r}")
-
-    def _halt(self, halt: Halt, now: dt.datetime) -> None:
-        """Raise the breaker unless it is that high already: what fails at every view must not fill the journal."""
-        if self.core.state("breaker").level >= halt.level:
-            return
-        # Where the breaker itself is what stopped, the process ends for it: nothing is left to raise.
-        with contextlib.suppress(Refusal, CommandFailed):
-            self.core.command(f"runtime:{self.core.seq}", "runtime", halt, now)

@@ -34,11 +34,11 @@ from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
-from daemon.driver import DriverStopped
 from daemon.ending import Ending, end_on_signals
 from daemon.feed import Feed
 from daemon.feed_state import Board
 from daemon.journal import SqliteJournal
+from daemon.outlet import DriverStopped
 from daemon.port import BridgePort
 from daemon.replay.script import read_script
 from daemon.serve import WebServer
@@ -123,7 +123,7 @@ async def run_daemon(
         core = desk_core(journal, rules, sessions, more=request.more, elapsed=time.perf_counter)
         port = BridgePort(core, journal, clock, script, notice)
         port.on_deaf = lambda name, text: notice("deaf", f"{name} failed at {text}")
-        port.on_stopped = lambda name, text: notice("failed", f"{name} stopped, {text}")
+        port.groups.on_stopped = lambda name, text: notice("failed", f"{name} stopped, {text}")
         views = Views()
         port.listen(views.add)
         if on_fact is not None:

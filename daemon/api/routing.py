@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from actors.runtime import Busy, CommandFailed, Refusal
 from daemon.api.answers import STATUS, problem
-from daemon.driver import DriverStopped
+from daemon.outlet import DriverStopped
 from daemon.tokens import RANK, Role
 
 Query = TypeVar("Query")

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts
     from daemon.demo import DemoError, DemoRequest, run_demo
-    from daemon.driver import SafetyFailed
+    from daemon.groups import SafetyFailed
 
     wrong = _wrong(args)
     if wrong:

@@ -85,7 +85,7 @@ def _run_once(request: RunRequest, settings: Settings, reload: _Reload) -> int:
     import trio
 
     from actors.runtime import CoreFailed, JournalError, TooManyRestarts, UnknownKind
-    from daemon.driver import SafetyFailed
+    from daemon.groups import SafetyFailed
     from daemon.logs import Logs
     from daemon.replay.script import ScriptError
     from daemon.run import STOP_SECONDS, run_daemon

@@ -20,7 +20,8 @@ from actors.options.ticks import round_signed
 from actors.runtime import Command, CommandFailed, Refusal
 from actors.volatility import Chain
 from config.calendar import ExchangeSessions
-from daemon.driver import Driver, DriverStopped
+from daemon.driver import Driver
+from daemon.outlet import DriverStopped
 from daemon.views import Views
 
 Say = Callable[[str, str], None]

@@ -16,7 +16,9 @@ from actors.messages.lean import LeanNotice
 from actors.runtime import Command, CoreActor, JournalError, MarketClock, MemoryJournal, Recorded, Refusal, Status
 from config.desk import DeskRules
 from daemon.desk import desk_core
-from daemon.driver import Driver, DriverStopped, SafetyFailed
+from daemon.driver import Driver
+from daemon.groups import SafetyFailed
+from daemon.outlet import DriverStopped
 
 AT = dt.datetime(2015, 12, 24, 15, 0, tzinfo=dt.UTC)
 

@@ -24,7 +24,7 @@ from actors.runtime import (
     Write,
 )
 from bridge.server import BridgeSettings
-from daemon.driver import SafetyFailed
+from daemon.groups import SafetyFailed
 from daemon.port import BridgePort
 from daemon.run import RunRequest, run_daemon
 from daemon.tokens import Tokens

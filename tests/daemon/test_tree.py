@@ -18,8 +18,10 @@ from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, BreakerRaised, Halt
 from actors.runtime import CoreActor, Decision, MarketClock, MemoryJournal, Recorded, Status
 from config.desk import DeskRules
 from daemon.desk import desk_core
-from daemon.driver import Driver, DriverStopped, SafetyFailed
+from daemon.driver import Driver
+from daemon.groups import SafetyFailed
 from daemon.journal import SqliteJournal
+from daemon.outlet import DriverStopped
 from daemon.systemd import LongStart, feed_watchdog, watchdog_seconds
 from daemon.tree import is_safe_mode
 from tests.processes.kit import Process
