@@ -34,6 +34,7 @@ from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
+from daemon.disk import room_at, watch_disk
 from daemon.ending import Ending, end_on_signals
 from daemon.feed import Feed
 from daemon.feed_state import Board
@@ -228,7 +229,9 @@ async def _serve(
 
     seconds = watchdog_seconds()
     watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, partial(_line, port, views), seconds)
-    tree = make_tree(port.run, bridge.run, api, watchdog, changed)
+    room = partial(room_at, request.journal.resolve())
+    disk = partial(watch_disk, port, room, notice) if isinstance(port.clock, WallClock) else None
+    tree = make_tree(port.run, bridge.run, api, disk, watchdog, changed)
     async with trio.open_nursery() as nursery:
         if request.signals:
             nursery.start_soon(end_on_signals, ending, tree.stop, request.on_hangup, request.on_stop)

@@ -4,6 +4,7 @@
     |- core       temporary   the driver: core actors, journal, clock. Never restarted in place: a process reads anew
     |- bridge     permanent   serves one LEAN at a time; restarted with back-off, at any await
     |- api        permanent   control API, feed, dashboard; only where an address is given
+    |- disk       permanent   stops new risk where the journal's disk has little room left; only on a wall clock
     `- watchdog   permanent   tells systemd that the core still turns and the disk still answers; only under systemd
 
 Started in this order, each once the one above it serves; stopped in reverse, each within its deadline, all within 5 s.
@@ -60,7 +61,7 @@ class GroupRule(msgspec.Struct, frozen=True):
 #: In start order.
 EDGES = (
     Edge("core", "temporary", 2.0), Edge("bridge", "permanent", 1.0), Edge("api", "permanent", 1.5),
-    Edge("watchdog", "permanent", 0.2),
+    Edge("disk", "permanent", 0.1), Edge("watchdog", "permanent", 0.2),
 )  # fmt: skip
 
 GROUPS: Mapping[Group, GroupRule] = {
@@ -72,12 +73,17 @@ GROUPS: Mapping[Group, GroupRule] = {
 
 
 def make_tree(
-    core: Run, bridge: Run, api: Run | None, watchdog: Run | None, on_change: Callable[[str, str, str], None]
+    core: Run,
+    bridge: Run,
+    api: Run | None,
+    disk: Run | None,
+    watchdog: Run | None,
+    on_change: Callable[[str, str, str], None],
 ) -> Supervisor:
     """The tree of these runs; `on_change(path, state, error)` is called at every change."""
     children = [
         Child(edge.name, run, restart=edge.restart, deadline=edge.deadline)
-        for edge, run in zip(EDGES, (core, bridge, api, watchdog), strict=True)
+        for edge, run in zip(EDGES, (core, bridge, api, disk, watchdog), strict=True)
         if run is not None
     ]
     return Supervisor("callboard", children, on_change=on_change)
