@@ -61,13 +61,14 @@ class PositionBroken(Fact, frozen=True, array_like=True):
 
 class PositionUnwinding(Fact, frozen=True, array_like=True):
     """What is broken is not, or no more, completed: its surplus is taken back, bought-back shorts first. Nothing that
-    could be done until `deadline` makes it wait for the operator."""
+    could be done until `deadline` makes it wait for the operator. `principal`: whose word it was, if anybody's."""
 
     KIND: ClassVar[str] = "positions.PositionUnwinding"
     position_id: str
     order_id: str
     reason: str
     deadline: dt.datetime
+    principal: str = ""
 
 
 class PositionWaiting(Fact, frozen=True, array_like=True):

@@ -219,9 +219,10 @@ def fold_phase(
     record.waits_for = record.resumes = record.stopped_by = ""
     match fact:
         case PositionBroken(deadline=deadline):
-            record.phase, record.reason, record.deadline = "complete", "", deadline
+            record.phase, record.reason, record.deadline, record.quiet_until = "complete", "", deadline, None
         case PositionUnwinding(deadline=deadline, reason=reason):
             record.phase, record.reason, record.deadline = "unwind", reason, deadline
+            record.quiet_until = None if fact.principal else record.quiet_until
         case PositionWaiting(reason=reason):
             record.phase, record.reason = "waiting", reason
             record.waits_for, record.resumes = fact.waits_for, fact.resumes

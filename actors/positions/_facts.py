@@ -20,9 +20,9 @@ def declared(record: Broken, position: Position | None, deadline: dt.datetime) -
     return Write(_stream(record), fact)
 
 
-def unwinds(record: Broken, reason: str, deadline: dt.datetime) -> Write:
+def unwinds(record: Broken, reason: str, deadline: dt.datetime, principal: str = "") -> Write:
     """It is taken back."""
-    return Write(_stream(record), PositionUnwinding(record.position_id, record.order_id, reason, deadline))
+    return Write(_stream(record), PositionUnwinding(record.position_id, record.order_id, reason, deadline, principal))
 
 
 def waits(

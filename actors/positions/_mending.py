@@ -105,7 +105,7 @@ class Mending:
                 writes.append(self._declared(record))
             else:
                 writes += self._stop(record, "unwound by an operator's word")
-                writes.append(self._unwind(record, f"{issued.principal}: {command.reason}"))
+                writes.append(self._unwind(record, f"{issued.principal}: {command.reason}", issued.principal))
         return tuple(writes)
 
     # --- what -------------------------------------------------------------------------------------------------
@@ -278,5 +278,5 @@ class Mending:
     def _declared(self, record: Broken) -> Write:
         return declared(record, self._book.positions.get(record.position_id), self._deadline())
 
-    def _unwind(self, record: Broken, reason: str) -> Write:
-        return unwinds(record, reason, self._deadline())
+    def _unwind(self, record: Broken, reason: str, principal: str = "") -> Write:
+        return unwinds(record, reason, self._deadline(), principal)

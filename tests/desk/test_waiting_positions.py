@@ -189,3 +189,15 @@ def test_an_order_of_its_own_that_turns_unknown_after_the_deadline_is_waited_for
     desk.wait(1)
     assert first.state == "unknown"
     assert waiting(desk).waits_for == first.order_id
+
+
+@pytest.mark.parametrize("way", ["complete", "unwind"])
+def test_an_operators_word_ends_the_pause_after_a_cancel_all(way: str) -> None:
+    desk = left((0, -2))
+    [first] = mends(desk)
+    works(desk, first)
+    desk.command(CancelAll("enough"))
+    canceled(desk, first.order_id)
+    assert len(mends(desk)) == 1
+    desk.command(MendPosition("o", way, "now"))  # type: ignore[arg-type]
+    assert legs(mends(desk)[1]) == ({CALLS[1]: 2} if way == "complete" else {CALLS[2]: 2})
