@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ class Desk:
         answer = httpx.post(f"{self.address}/api/v1{path}", json=body, headers=headers, timeout=30)
         answer.raise_for_status()
         return answer.json()
+
+    def hold_condor(self) -> None:
+        """An iron condor of the first listed expiry, sold past the page: a test may run alone, or first."""
+        for _ in range(600):
+            chain = self.get("/chain/ACME") if self.get("/status")["connected"] else {"contracts": []}
+            quoted = [each for each in chain["contracts"] if each["bid"] and each["ask"] and each["delta"] is not None]
+            if quoted:
+                break
+            time.sleep(0.1)
+        expiry = min(each["expiry"] for each in quoted)
+        legs, natural = list[dict[str, object]](), 0.0
+        for right, delta in (("P", -0.3), ("C", 0.3)):
+            side = [each for each in quoted if each["expiry"] == expiry and each["right"] == right]
+            side.sort(key=lambda each: float(each["strike"]), reverse=right == "P")
+            short = min(range(len(side) - 1), key=lambda place: abs(side[place]["delta"] - delta))
+            legs += [{"symbol": side[short]["symbol"], "ratio": -1}, {"symbol": side[short + 1]["symbol"], "ratio": 1}]
+            natural += side[short + 1]["ask"] - side[short]["bid"]
+        name, limit = f"condor-{time.monotonic_ns()}", f"{natural:.2f}"
+        body = {"order_id": name, "legs": legs, "quantity": 1, "limit_price": limit}
+        answer = self.post("/orders?wait=final", body)
+        assert answer["state"] == "filled", (answer["state"], answer.get("reasons"), answer)
 
     def close(self) -> None:
         self.daemon.kill()

@@ -88,6 +88,7 @@ def test_a_condor_through_the_ticket_is_previewed_sent_filled_and_shown_with_gre
 
 
 def test_a_position_is_closed_from_its_row(desk: Desk, watched: Watched) -> None:
+    desk.hold_condor()
     page = watched.open(desk)
     wait_connected(page)
     rows = page.locator("cb-positions tbody tr:not(.group)")
