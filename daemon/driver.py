@@ -130,6 +130,11 @@ class Driver(Outlet):
         for _ in range(_INPUTS_A_TURN):
             if not self._lanes.take(now):
                 break
+            if self.groups.waits:
+                # What waits behind the input that an actor failed on comes after its halt.
+                self.groups.halt(now)
+                if self.groups.ends:
+                    return False
             if self._view_taken and not self._lanes.statistics().view:
                 self._view_is_taken()
         else:

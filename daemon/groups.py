@@ -36,6 +36,11 @@ class GroupRules:
         """Whether there is a halt that the core has not taken yet."""
         return bool(self._halts)
 
+    @property
+    def ends(self) -> bool:
+        """Whether the process must end."""
+        return self._fatal is not None
+
     def halt(self, now: dt.datetime) -> None:
         """Raise the breaker for those that stopped, unless it is that high already: what fails at every view must not
         fill the journal."""

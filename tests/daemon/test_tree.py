@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from actors.messages.breaker import HARD_STOP, REDUCE_ONLY, BreakerRaised, Halt
 from actors.runtime import CoreActor, Decision, MarketClock, MemoryJournal, Recorded, Status
@@ -89,6 +90,22 @@ async def test_a_failed_actor_of_safety_stops_hard_and_ends_the_process() -> Non
     level, failed, failure = await fail_in("safety")
     assert (level, list(failed)) == (HARD_STOP, ["broken"])
     assert isinstance(failure, SafetyFailed)
+
+
+async def test_nothing_that_waits_comes_before_the_halt_for_a_stopped_actor() -> None:
+    journal = MemoryJournal()
+    driver = Driver(desk_core(journal, DeskRules(), more=(Broken.of("book"),)), journal, MarketClock(AT))
+    driver.core.start(AT)
+    async with trio.open_nursery() as nursery:
+        for number in (1, 2):
+            nursery.start_soon(driver.command, str(number), "operator:test", Halt(number, "slow down"))
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(driver.run, Status())
+        await driver.pulse()
+        await driver.pulse()
+        nursery.cancel_scope.cancel()
+    facts = [driver.core.decode(row).fact for row in journal.read()]
+    assert [fact.level for fact in facts if isinstance(fact, BreakerRaised)][:2] == [1, REDUCE_ONLY]
 
 
 def test_safe_mode_is_the_third_start_within_ten_minutes() -> None:

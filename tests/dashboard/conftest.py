@@ -71,6 +71,7 @@ class Desk:
 
     def hold_condor(self) -> None:
         """An iron condor of the first listed expiry, sold past the page: a test may run alone, or first."""
+        quoted: list[dict[str, Any]] = []
         for _ in range(600):
             chain = self.get("/chain/ACME") if self.get("/status")["connected"] else {"contracts": []}
             quoted = [each for each in chain["contracts"] if each["bid"] and each["ask"] and each["delta"] is not None]
