@@ -90,6 +90,8 @@ class MemoryJournal:
     def lose(self) -> None:
         """Forget what is not durable, as a crash does."""
         self._rows = self._rows[: self._durable]
+        self.batches -= len(self._ends)
+        self._ends = []
         self._versions = {}
         self._chain = GENESIS
         for row in self._rows:

@@ -52,6 +52,7 @@ async def house(
     views = Views()
     driver.listen(views.add)
     driver.core.start(AT, views.add)
+    kept.settle()  # its beginning: before that it serves nobody
     tokens = Tokens(TOKENS, file)
     board = Board(driver, views, DeskRules())
     feed = Feed(kept, driver.core.decode, tokens, after=views.seq, board=board)
