@@ -1,4 +1,5 @@
-"""Watches the room on the journal's disk, and has new risk stopped while there is still room for what ends risk."""
+"""Watches the room on the journal's disk: has new risk stopped while there is still room for what ends risk, and gives
+up the ballast when even that ends."""
 
 from __future__ import annotations
 
@@ -10,11 +11,17 @@ from pathlib import Path
 import trio
 
 from actors.messages.breaker import NO_ENTRY, Halt
-from actors.runtime import CommandFailed, Refusal, Status
+from actors.runtime import CommandFailed, JournalFull, Refusal, Status
 from daemon.driver import Driver
+from daemon.journal import SqliteJournal, give_up_ballast
 
 #: Bytes below which new risk stops: thousands of cancels and reducing orders, and the copy that SQLite keeps of each.
 LEAST_ROOM = 64 * 1024 * 1024
+
+#: Bytes kept beside the journal, to be given up below so many bytes: what ends risk is still written then.
+BALLAST, LAST_ROOM = 8 * 1024 * 1024, 8 * 1024 * 1024
+
+GIVEN_UP = "full: the ballast was given up, what ends risk is written to its room; free the disk"
 
 #: Seconds between two looks.
 _EVERY = 5.0
@@ -26,16 +33,46 @@ def room_at(path: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
+def open_journal(
+    path: Path, on_notice: Callable[[str, str], None], room: Callable[[Path], int] = room_at
+) -> SqliteJournal:
+    """The journal of a daemon that lives on: with its ballast where there is room for it, without one where a full disk
+    needs it to be opened at all. Raises the journal's errors."""
+    try:
+        journal = SqliteJournal(path, live=True)
+    except JournalFull:
+        if not give_up_ballast(path):
+            raise
+        on_notice("disk", GIVEN_UP)
+        journal = SqliteJournal(path, live=True)
+    left = room(journal.path)
+    if left >= LEAST_ROOM + BALLAST:
+        try:
+            journal.keep_ballast(BALLAST)
+        except OSError as error:
+            on_notice("disk", f"no ballast: {error}")
+    elif left < LAST_ROOM and journal.release_ballast():
+        on_notice("disk", GIVEN_UP)
+    return journal
+
+
 async def watch_disk(
-    driver: Driver, room: Callable[[], int], on_notice: Callable[[str, str], None], status: Status
+    driver: Driver,
+    room: Callable[[], int],
+    release: Callable[[], bool],
+    on_notice: Callable[[str, str], None],
+    status: Status,
 ) -> None:
     """Put the breaker at no-entry whenever the room is below the least and it is lower: also once somebody reset it.
 
-    It only raises: that the disk has room again is for the operator to see who resets the breaker.
+    It only raises: that the disk has room again is for the operator to see who resets the breaker. `release` gives up
+    the ballast; it is asked when the last room begins.
     """
     status.started()
     while not status.stopping.is_set():
         left = room()
+        if left < LAST_ROOM and release():
+            on_notice("disk", GIVEN_UP)
         if left < LEAST_ROOM and driver.core.state("breaker").level < NO_ENTRY:
             reason = f"the journal's disk has {left // 2**20} MB left, {LEAST_ROOM // 2**20} MB is the least"
             on_notice("disk", f"{reason}: no entries until an operator resets the breaker")

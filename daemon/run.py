@@ -34,11 +34,11 @@ from config.calendar import ExchangeSessions
 from config.desk import LEAN_RULES, DeskRules
 from daemon.api import ApiSettings, make_app
 from daemon.desk import desk_core
-from daemon.disk import room_at, watch_disk
+from daemon.disk import open_journal, room_at, watch_disk
 from daemon.ending import Ending, end_on_signals
 from daemon.feed import Feed
 from daemon.feed_state import Board
-from daemon.journal import SqliteJournal
+from daemon.journal import SqliteJournal, give_up_ballast
 from daemon.outlet import DriverStopped
 from daemon.port import BridgePort
 from daemon.replay.script import read_script
@@ -116,7 +116,9 @@ async def run_daemon(
     if request.clock == "wall":
         clock = WallClock(lambda seconds: notice("clock", f"the system's time jumped by {seconds:+.1f} s"))
     ending = Ending(STOP_SECONDS if request.signals else None)
-    journal = SqliteJournal(request.journal, live=True)
+    journal = (
+        open_journal(request.journal, notice) if request.clock == "wall" else SqliteJournal(request.journal, live=True)
+    )
     try:
         if request.bridge.unix is not None:
             _check_free(request.bridge.unix)
@@ -229,8 +231,8 @@ async def _serve(
 
     seconds = watchdog_seconds()
     watchdog = None if seconds is None else partial(feed_watchdog, port.pulse, partial(_line, port, views), seconds)
-    room = partial(room_at, request.journal.resolve())
-    disk = partial(watch_disk, port, room, notice) if isinstance(port.clock, WallClock) else None
+    room, release = partial(room_at, request.journal.resolve()), partial(give_up_ballast, request.journal)
+    disk = partial(watch_disk, port, room, release, notice) if isinstance(port.clock, WallClock) else None
     tree = make_tree(port.run, bridge.run, api, disk, watchdog, changed)
     async with trio.open_nursery() as nursery:
         if request.signals:

@@ -83,3 +83,12 @@ def fill_ballast(path: Path, size: int) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def give_up_ballast(path: Path) -> bool:
+    """Remove the journal's ballast, so that a full disk takes a little more. False where there is none left."""
+    ballast = ballast_of(path.resolve())
+    if not ballast.exists():
+        return False
+    ballast.unlink()
+    return True

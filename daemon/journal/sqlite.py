@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from actors.runtime import Batch, CommandRow, Head, JournalConflict, JournalError, Row, check_time, link
 from daemon.journal._errors import ending, named
-from daemon.journal._file import ballast_of, connect, fill_ballast, lock, open_head
+from daemon.journal._file import ballast_of, connect, fill_ballast, give_up_ballast, lock, open_head
 from daemon.journal._rows import COLUMNS, PULSE, columns_of, insert, row_of
 
 #: Batches that one sync may cover.
@@ -183,11 +183,11 @@ class SqliteJournal:
 
     def release_ballast(self) -> bool:
         """Give up the ballast file, so that a full disk takes a little more. False where there is none left."""
-        ballast = ballast_of(self.path)
-        if not ballast.exists():
-            return False
-        ballast.unlink()
-        return True
+        return give_up_ballast(self.path)
+
+    def keep_ballast(self, size: int) -> None:
+        """Have so many bytes to give up later. Raises OSError, and leaves nothing, where they don't fit."""
+        fill_ballast(ballast_of(self.path), size)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
