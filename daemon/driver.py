@@ -127,6 +127,8 @@ class Driver(Outlet):
         if due is not None and due <= now:
             self.core.advance(now)
         self.groups.halt(now)
+        if self.groups.ends:
+            return False
         for _ in range(_INPUTS_A_TURN):
             if not self._lanes.take(now):
                 break
@@ -205,14 +207,18 @@ class Driver(Outlet):
         await self.durable_batch(await self._put("control", put))
 
     async def tell(self, words: Sequence[Any]) -> int:
-        """Hand words of an edge's to their actors, in order; gives the sequence after them, not yet durable."""
+        """Hand words of an edge's to their actors, in order; gives the sequence after them, not yet durable.
+
+        Raises DriverStopped where an actor of safety stopped meanwhile: they may wait in memory only.
+        """
         if not words:
             return self.core.seq
 
         def put(core: Core, now: dt.datetime, number: int) -> int:
-            core.tell(words[0], now, number)
-            for word in words[1:]:
-                core.tell(word, now)
+            for index, word in enumerate(words):
+                core.tell(word, now, None if index else number)
+                if self.groups.ends:
+                    raise DriverStopped("an actor of safety stopped: these words are to be told anew")
             return core.seq
 
         return await self._put("lean", put)

@@ -13,7 +13,18 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.messages.breaker import BreakerRaised, Halt
 from actors.messages.lean import LeanNotice
-from actors.runtime import Command, CoreActor, JournalError, MarketClock, MemoryJournal, Recorded, Refusal, Status
+from actors.runtime import (
+    Command,
+    CoreActor,
+    Decision,
+    JournalError,
+    MarketClock,
+    MemoryJournal,
+    Recorded,
+    Refusal,
+    Status,
+    TimerDue,
+)
 from config.desk import DeskRules
 from daemon.desk import desk_core
 from daemon.driver import Driver
@@ -197,3 +208,52 @@ async def test_one_that_failed_leaves_no_end_in_its_journal() -> None:
     with pytest.raises(SafetyFailed):
         await driver.run(Status())
     assert "runtime.Ended" not in [row.kind for row in journal.read()]
+
+
+class Fragile(CoreActor[int]):
+    """Takes notices, and stops for what it is made for: at its timer, or at its first notice."""
+
+    name = "fragile"
+    group = "safety"
+    inputs = (LeanNotice,)
+
+    def __init__(self, at: type[Any]) -> None:
+        self._at = at
+
+    def initial(self) -> int:
+        return 0
+
+    def evolve(self, state: int, recorded: Recorded) -> int:
+        return state
+
+    def due(self, state: int) -> dict[str, dt.datetime]:
+        return {"soon": AT}
+
+    def decide(self, state: int, message: Any, now: dt.datetime, market: Any) -> Decision:
+        if isinstance(message, self._at):
+            raise ZeroDivisionError("broken on purpose")
+        return Decision()
+
+
+@pytest.mark.parametrize("stops_at", [TimerDue, LeanNotice])
+async def test_words_that_an_actor_of_safety_may_not_have_taken_are_not_acknowledged(stops_at: type[Any]) -> None:
+    journal, said = MemoryJournal(), list[str]()
+    driver = Driver(desk_core(journal, DeskRules(), more=(Fragile(stops_at),)), journal, MarketClock(AT))
+    driver.core.start(AT)
+
+    async def tell() -> None:
+        notices = [LeanNotice(number, "information", "", "still here") for number in (1, 2)]
+        try:
+            await driver.durable(await driver.tell(notices))
+            said.append("acknowledged")
+        except DriverStopped:
+            said.append("not acknowledged")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tell)
+        await wait_all_tasks_blocked()
+        with pytest.raises(SafetyFailed):
+            await driver.run(Status())
+    assert said == ["not acknowledged"]
+    # What is told anew need not be taken now, and behind the failure nothing is.
+    assert driver.core.statistics()["gateway"].turns == (0 if stops_at is TimerDue else 1)
