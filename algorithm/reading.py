@@ -238,9 +238,9 @@ def _known(orders: list[Order]) -> Known:
 
 
 def _brings_news(data: Slice, symbol: Any) -> bool:
-    """Whether a slice has a bar of it that LEAN did not fill forward."""
+    """Whether a slice has ticks of it, or a bar that LEAN did not fill forward."""
     bars = (data.bars.get(symbol), data.quote_bars.get(symbol))
-    return any(bar is not None and not bar.is_fill_forward for bar in bars)
+    return bool(data.ticks.get(symbol)) or any(bar is not None and not bar.is_fill_forward for bar in bars)
 
 
 def _identity(number: int, security: Any) -> protocol.Security:

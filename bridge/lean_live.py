@@ -42,7 +42,8 @@ class Live:
         self._stale: tuple[str, ...] = ()
         self._stored: list[protocol.StoredObject] = []
         self._dead_man = 30.0
-        self._gone_since: float | None = time.monotonic()
+        #: Nobody is missed before the start: until then LEAN reads the broker, however long that takes.
+        self._gone_since: float | None = None
         #: Since when the daemon owes an answer to a heartbeat.
         self._owed_since: float | None = None
         self._fresh = True
@@ -50,7 +51,7 @@ class Live:
 
     def start(self, at: dt.datetime) -> None:
         """Begin, and go on until `goodbye`."""
-        self._at = at
+        self._at, self._gone_since = at, time.monotonic()
         for thread in self._threads:
             thread.start()
 

@@ -86,6 +86,15 @@ def test_slices_that_fail_leave_the_quotes_old(engine: Engine) -> None:
     assert _notices(algorithm)[1:] == [("error", "on_data")] * 2
 
 
+def test_a_feed_of_ticks_brings_news_without_bars(engine: Engine) -> None:
+    algorithm = _start(engine)
+    data = _next(engine)
+    data.ticks = {symbol: [bar] for symbol, bar in data.bars.items()}
+    data.bars = {}
+    algorithm.on_data(data)
+    assert _alive(algorithm) == ("GOOG",)
+
+
 def test_slices_that_lean_only_fills_forward_leave_the_quotes_old(engine: Engine) -> None:
     algorithm = _start(engine)
     algorithm.on_data(_next(engine))

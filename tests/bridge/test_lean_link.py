@@ -119,6 +119,17 @@ def beat(live: Live) -> None:
     live.beat(AT, (), (), None)
 
 
+def test_the_dead_man_s_time_begins_when_lean_s_end_does(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    # LEAN reads the broker between the two, and its first tick may come before the daemon's welcome.
+    begins = time.monotonic() + 3600.0
+    monkeypatch.setattr("bridge.lean_live.time.monotonic", lambda: begins)
+    assert live.dead_man() == 0.0
+    live.start(AT)
+    assert live.dead_man() == 0.0
+    monkeypatch.setattr("bridge.lean_live.time.monotonic", lambda: begins + 31.0)
+    assert live.dead_man() == 31.0
+
+
 def test_without_heartbeats_of_ours_a_silent_daemon_owes_nothing(daemon: Daemon, live: Live) -> None:
     daemon.answer = lambda frame: WELCOME if isinstance(frame, protocol.Hello) else None
     live.start(AT)

@@ -192,6 +192,7 @@ class Slice:
         self.option_chains = chains
         self.bars = bars
         self.quote_bars: dict[Symbol, _Bar] = {}
+        self.ticks: dict[Symbol, list[_Bar]] = {}
 
 
 def slice_of(market: Market, now: dt.datetime, trading: bool) -> Slice:
