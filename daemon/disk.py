@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,10 @@ _EVERY = 5.0
 
 
 def room_at(path: Path) -> int:
-    """Bytes that this process may still write there."""
+    """Bytes that this process may still write there; no bound where the file system tells no size, as some of FUSE."""
     disk = os.statvfs(path.parent)
+    if disk.f_blocks == 0:
+        return sys.maxsize
     return disk.f_bavail * disk.f_frsize
 
 

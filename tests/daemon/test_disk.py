@@ -129,3 +129,7 @@ def test_a_daemon_on_the_wall_s_clock_watches_its_disk(tmp_path: Path, clock: st
 
 def test_the_room_is_that_of_the_disk_the_journal_lies_on(tmp_path: Path) -> None:
     assert room_at(tmp_path / "journal") > 0
+
+
+def test_a_file_system_that_tells_no_size_is_not_a_full_one() -> None:
+    assert room_at(Path("/proc/self/journal")) >= LEAST_ROOM
