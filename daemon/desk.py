@@ -50,7 +50,7 @@ def desk_core(
 ) -> Core:
     """A core with the whole desk over a journal, not yet started. `more` actors come last; `options` go to Core."""
     actors = (
-        Orders(rules, sessions), Risk(rules, sessions), Gateway(rules), Breaker(rules), Positions(rules),
+        Orders(rules, sessions), Risk(rules, sessions), Gateway(rules, sessions), Breaker(rules), Positions(rules),
         Volatility(sessions), Performance(), *more,
     )  # fmt: skip
     return Core(actors, journal, guards=(OrderTableGuard(), HaltGuard()), derives=DERIVATIONS, kinds=_TOLD, **options)

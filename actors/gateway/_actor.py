@@ -57,6 +57,7 @@ from actors.messages.orders import (
     order_stream,
 )
 from actors.runtime import CoreActor, Decision, Issued, Output, Recorded, Refusal, TimerDue, Write
+from config.calendar import Sessions
 from config.desk import DeskRules
 
 #: What a notice of the brokerage's own says that is fatal to a LEAN without us.
@@ -83,8 +84,8 @@ class Gateway(CoreActor[GatewayState]):
         OrderSent, CancelRequested, AmendSent, ExerciseSent, OrderUnknown, AmendUnknown, CashWanted, SessionOpened,
     )  # fmt: skip
 
-    def __init__(self, rules: DeskRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: DeskRules, sessions: Sessions | None = None) -> None:
+        self._rules, self._sessions = rules, sessions
 
     def initial(self) -> GatewayState:
         return GatewayState()
@@ -110,7 +111,7 @@ class Gateway(CoreActor[GatewayState]):
                 sent = ExerciseSent(wanted.exercise_id, wanted.symbol, wanted.quantity, state.session, wanted.tag)
                 return Decision((Write("orders", sent),))
             case Recorded(fact=SessionOpened() as opened):
-                return Decision(catch_up(state, opened, now, self._rules.broker_column_from))
+                return Decision(catch_up(state, opened, now, self._rules.broker_column_from, self._sessions))
             case LeanOrderEvent(n=n) | LeanReturned(n=n) | LeanCashMoved(n=n) | LeanDividend(n=n) | LeanNotice(n=n) if (
                 0 < n <= state.seen
             ):

@@ -12,12 +12,13 @@ from actors.messages.comparison import compare
 from actors.messages.lean import AccountFill, Anomaly, SessionOpened
 from actors.messages.orders import ExerciseSettled, ExerciseUnknown
 from actors.runtime import Write
+from config.calendar import Sessions
 
 _NEW_YORK = ZoneInfo("America/New_York")
 
 
 def after_a_dead_session(
-    state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time
+    state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time, sessions: Sessions | None
 ) -> Iterator[Write]:
     """What a new session proves of exercises, once what was missed is booked. Where the broker's own book, read after
     the night that would have processed the exercise, is ours, and nobody booked one: it was not exercised."""
@@ -36,10 +37,18 @@ def after_a_dead_session(
         asked = state.exercises_asked.get(exercise_id)
         if exercise_id in state.exercised or exercise_id in state.exercises_blurred or asked is None:
             continue
-        night = dt.datetime.combine(asked.astimezone(_NEW_YORK) + dt.timedelta(days=1), column_from, _NEW_YORK)
-        if now >= night:
+        night = _session_of(asked, sessions) + dt.timedelta(days=1)
+        if now >= dt.datetime.combine(night, column_from, _NEW_YORK):
             text = f"the broker's book of {now.astimezone(_NEW_YORK):%Y-%m-%d %H:%M} New York has no trace of it"
             yield _settled(exercise_id, "not_exercised", text, origin)
+
+
+def _session_of(asked: dt.datetime, sessions: Sessions | None) -> dt.date:
+    """The session in whose night an exercise is processed: what is asked after a close waits for the next one."""
+    day = asked.astimezone(_NEW_YORK).date()
+    if sessions is None or (sessions.is_session(day) and asked <= sessions.close(day)):
+        return day
+    return sessions.next(day)
 
 
 def proved(state: GatewayState, fact: AccountFill) -> Iterator[Write]:

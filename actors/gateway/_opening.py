@@ -32,6 +32,7 @@ from actors.messages.orders import (
     order_stream,
 )
 from actors.runtime import Write
+from config.calendar import Sessions
 
 
 def connected(state: GatewayState, hello: LeanConnected) -> tuple[Write, ...]:
@@ -56,11 +57,13 @@ def connected(state: GatewayState, hello: LeanConnected) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def catch_up(state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time) -> tuple[Write, ...]:
+def catch_up(
+    state: GatewayState, opened: SessionOpened, now: dt.datetime, column_from: dt.time, sessions: Sessions | None
+) -> tuple[Write, ...]:
     """After what was missed is booked: what became of the orders that were at the market, and the columns."""
     if opened.number != state.session or not state.connected:
         return ()
-    writes = list(after_a_dead_session(state, opened, now, column_from))
+    writes = list(after_a_dead_session(state, opened, now, column_from, sessions))
     for order_id, attempt in state.before.items():
         order = state.table.orders[order_id]
         if order.at_market and order.attempt == attempt:

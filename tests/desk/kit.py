@@ -14,6 +14,7 @@ from actors.messages.market import MarketQuotes, SecuritySeen
 from actors.messages.orders import OrderBody, OrderLeg, SubmitOrder
 from actors.options.contracts import Contract, parse_symbol
 from actors.runtime import Answer, Command, Core, MemoryJournal, Recorded
+from config.calendar import Sessions
 from config.desk import DeskRules
 from daemon.desk import desk_core
 
@@ -37,10 +38,11 @@ class Desk:
         mode: str = "live",
         pick: Callable[[int], int] | None = None,
         now: dt.datetime = START,
+        sessions: Sessions | None = None,
     ) -> None:
         self.journal = journal if journal is not None else MemoryJournal()
         self.facts: list[Recorded] = []
-        self.core: Core = desk_core(self.journal, rules, on_record=self.facts.append, pick=pick)
+        self.core: Core = desk_core(self.journal, rules, sessions, on_record=self.facts.append, pick=pick)
         self.now = now
         self.n = 0
         self.commands = 0

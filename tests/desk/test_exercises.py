@@ -6,10 +6,13 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from actors.messages import lean
 from actors.messages.orders import ExerciseContracts, ExerciseSettled
+from config.calendar import ExchangeSessions, Sessions
 from daemon.views import ExerciseView, Views
-from tests.desk.kit import CALLS, Desk
+from tests.desk.kit import CALLS, START, Desk
 
 CALL = CALLS[0]
 #: After the night's processing, by the rules' 07:45 New York.
@@ -17,9 +20,9 @@ MORNING = dt.datetime(2015, 12, 25, 13, 15, tzinfo=dt.UTC)
 HELD = (lean.HeldSeen(CALL, 1, Decimal(1), Decimal(1)),)
 
 
-def asked() -> Desk:
+def asked(now: dt.datetime = START, sessions: Sessions | None = None) -> Desk:
     """A desk that holds one call and has asked for its exercise; nobody answered."""
-    desk = Desk()
+    desk = Desk(now=now, sessions=sessions)
     desk.event("", -1, CALL, "filled", kind="external", fill_quantity=1, execution_id="broker-7")
     desk.command(ExerciseContracts("e", CALL, 1))
     assert len(desk.sent()) == 1
@@ -76,6 +79,20 @@ def test_the_broker_s_book_after_the_night_proves_that_it_did_not_happen() -> No
     assert "2015-12-25 08:15" in shown(desk).reason
     begin(desk, "5")
     assert settled(desk) == ["not_exercised"]
+
+
+@pytest.mark.parametrize("at", [dt.datetime(2015, 12, 26, 15), dt.datetime(2015, 12, 24, 20)], ids=["Saturday", "late"])
+def test_what_is_asked_when_the_exchange_is_closed_waits_for_the_next_session_s_night(at: dt.datetime) -> None:
+    # The 24th ends at 13:00 New York, the 25th is a holiday: nobody processes it before the night of Monday, the 28th.
+    desk = asked(at.replace(tzinfo=dt.UTC), ExchangeSessions())
+    begin(desk, "2")
+    for day in (26, 27, 28):
+        desk.wait(max(0.0, (MORNING.replace(day=day) - desk.now).total_seconds()))
+        begin(desk, f"of {day}")
+        assert (shown(desk).state, settled(desk)) == ("unknown", [])
+    desk.wait((MORNING.replace(day=29) - desk.now).total_seconds())
+    begin(desk, "of 29")
+    assert shown(desk).state == "not_exercised"
 
 
 def test_a_session_that_begins_after_the_night_proves_it_at_once() -> None:
