@@ -149,7 +149,7 @@ def _check_free(path: Path) -> None:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             pass  # it is somebody's, and they are busy
         except OSError:
             return

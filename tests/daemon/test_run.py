@@ -49,6 +49,26 @@ def test_a_second_daemon_does_not_take_the_bridge_of_the_first(tmp_path: Path) -
         first.kill()
 
 
+def test_a_daemon_that_answers_nobody_at_present_keeps_its_bridge(tmp_path: Path) -> None:
+    path, waiting = str(tmp_path / "bridge"), list[socket.socket]()
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(path)
+        busy.listen(0)
+        try:
+            while not waiting or waiting[-1].connect_ex(path) == 0:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+            second = run(tmp_path, "journal")
+            try:
+                assert second.end() == 1
+                assert "another daemon serves this bridge" in second.said
+            finally:
+                second.kill()
+        finally:
+            for each in waiting:
+                each.close()
+
+
 def test_what_a_dead_daemon_left_of_its_bridge_is_in_nobodys_way(tmp_path: Path) -> None:
     for _ in range(2):
         daemon = run(tmp_path, "journal")
