@@ -128,7 +128,7 @@ def _exercised(state: GatewayState, fill: AccountFill) -> None:
     open_ones = {**state.exercises_before, **state.exercises, **state.exercises_unknown}
     if fill.exercise_id in open_ones:
         state.exercised[fill.exercise_id] = None
-    elif fill.quantity < 0 and fill.kind in ("exercise", "external", "assignment"):
+    elif fill.quantity < 0 and fill.kind in ("exercise", "expiry", "external", "assignment"):
         for exercise_id, sent in open_ones.items():
             if sent.symbol == fill.symbol:
                 state.exercises_blurred[exercise_id] = None

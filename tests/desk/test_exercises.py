@@ -128,3 +128,14 @@ def test_a_book_that_differs_or_a_trade_by_hand_in_the_contract_proves_nothing()
     begin(desk, "4", held=())
     assert desk.core.state("gateway").agrees
     assert (shown(desk).state, settled(desk)) == ("unknown", [])
+
+
+def test_what_lean_calls_an_expiry_may_be_the_exercise_and_proves_nothing() -> None:
+    # A new session of LEAN's calls what the broker exercised an expiry: the order was a dead session's.
+    desk = asked()
+    begin(desk, "2")
+    desk.event("", -1, CALL, "filled", kind="expiry", fill_quantity=-1, execution_id="night-1", batch=1)
+    desk.wait((MORNING - desk.now).total_seconds())
+    begin(desk, "3", held=())
+    assert desk.core.state("gateway").agrees
+    assert (shown(desk).state, settled(desk)) == ("unknown", [])
