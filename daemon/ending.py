@@ -53,18 +53,20 @@ async def end_on_signals(
 ) -> None:
     """Stop at SIGTERM and SIGINT, and at a SIGHUP to which `on_hangup` says yes; once it did, it is not asked again.
 
-    `on_stop` hears of the first two, and has the last word: what a hangup wanted anew is not wanted any more.
+    `on_stop` hears of the first two, and has the last word: what a hangup wanted anew is not wanted any more, and after
+    them none is heard. It may come after them though it was sent before: each may reach another thread.
     """
-    hung_up = False
+    deaf = False
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number != signal.SIGHUP:
+                deaf = True
                 on_stop()
                 ending.begin()
-            elif hung_up or not on_hangup():
+            elif deaf or not on_hangup():
                 continue
             else:
-                hung_up = True
+                deaf = True
                 ending.begin_anew()
             stop()
 

@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
+from daemon.ending import Ending, end_on_signals
 from tests.processes.kit import CALLBOARD, Process
 
 _SIGNALED = """
@@ -150,6 +154,25 @@ def test_who_asks_for_the_end_after_a_hangup_gets_the_end(tmp_path: Path, settin
         assert daemon.said.count("ready: ") == 1
     finally:
         daemon.kill()
+
+
+async def test_a_hangup_that_overtakes_or_follows_the_end_that_was_asked_for_begins_nothing_anew() -> None:
+    """Of two signals at once the kernel may hand each to another thread: the later may be heard first."""
+    heard = list[str]()
+
+    def on_hangup() -> bool:
+        heard.append("hangup")
+        return True
+
+    async with trio.open_nursery() as nursery:
+        stops = partial(heard.append, "stop")
+        nursery.start_soon(end_on_signals, Ending(None), stops, on_hangup, partial(heard.append, "end"))
+        await wait_all_tasks_blocked()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+            signal.raise_signal(number)
+            await wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
+    assert heard == ["end", "stop", "end", "stop"]
 
 
 def test_before_it_serves_a_hangup_does_nothing_and_an_interrupt_ends_it_without_a_word() -> None:
