@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -13,8 +12,8 @@ from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.positions import EquityMarked
 from actors.options.contracts import multiplier_of
 from actors.runtime import CoreActor, Decision, Recorded, ViewChanged, Write
+from config.calendar import NEW_YORK
 
-_NEW_YORK = ZoneInfo("America/New_York")
 _CENT = Decimal("0.01")
 
 
@@ -45,7 +44,7 @@ class Performance(CoreActor[PerformanceState]):
         if isinstance(recorded.fact, BOOK_FACTS):
             fold_book(state.book, recorded)
         if isinstance(recorded.fact, EquityMarked):
-            day = recorded.at.astimezone(_NEW_YORK).date()
+            day = recorded.at.astimezone(NEW_YORK).date()
             if day != state.day:
                 # The day starts where the last one ended: what the first mark of the day says it started from.
                 moved = state.book.flows - state.flows
@@ -62,7 +61,7 @@ class Performance(CoreActor[PerformanceState]):
         if state.marked_at is not None and now - state.marked_at < dt.timedelta(seconds=60):
             return Decision()
         value, flagged = self._value(state.book, market)
-        new_day = state.day != now.astimezone(_NEW_YORK).date()
+        new_day = state.day != now.astimezone(NEW_YORK).date()
         start, flows = (state.value, state.flows) if new_day else (state.day_value, state.day_flows)
         if start is None:
             start, flows = (

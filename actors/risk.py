@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -38,9 +37,8 @@ from actors.options.payoff import UNLIMITED, Leg, payoff
 from actors.options.settlement import Sessions
 from actors.reduction import reduces
 from actors.runtime import CoreActor, Decision, Recorded, Write
+from config.calendar import NEW_YORK
 from config.desk import DeskRules
-
-_NEW_YORK = ZoneInfo("America/New_York")
 
 
 class RiskState(msgspec.Struct):
@@ -193,9 +191,9 @@ class Risk(CoreActor[RiskState]):
     def _broker_column(self, state: RiskState, now: dt.datetime) -> list[Reason]:
         """Entries need the broker's own book as it is after the last night's processing; LEAN reads it at its start."""
         since = self._rules.broker_column_from
-        local = now.astimezone(_NEW_YORK)
-        read = None if state.broker_read_at is None else state.broker_read_at.astimezone(_NEW_YORK)
-        if not state.at_broker or (read is not None and read >= dt.datetime.combine(local, since, _NEW_YORK)):
+        local = now.astimezone(NEW_YORK)
+        read = None if state.broker_read_at is None else state.broker_read_at.astimezone(NEW_YORK)
+        if not state.at_broker or (read is not None and read >= dt.datetime.combine(local, since, NEW_YORK)):
             return []
         told = "never" if read is None else f"{read:%Y-%m-%d %H:%M}"
         text = f"the broker's book was read {told}, entries need {since:%H:%M} New York today or later: start lean anew"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -30,10 +29,9 @@ from actors.options.pricing import (
 )
 from actors.options.term import constant_maturity
 from actors.runtime import CoreActor, Decision, Derive, Recorded, ViewChanged, Write
-from config.calendar import Sessions
+from config.calendar import NEW_YORK, Sessions
 
 Rows = NDArray[np.intp]
-_NEW_YORK = ZoneInfo("America/New_York")
 #: Minutes of quote widths that the usual width is the median of.
 _WIDTHS = 20
 _SAMPLE_BEFORE_CLOSE = dt.timedelta(minutes=15)
@@ -289,7 +287,7 @@ class Volatility(CoreActor[VolatilityState]):
     def decide(self, state: VolatilityState, message: Any, now: dt.datetime, market: Any) -> Decision:
         if not isinstance(message, ViewChanged) or self._sessions is None:
             return Decision()
-        session = now.astimezone(_NEW_YORK).date()
+        session = now.astimezone(NEW_YORK).date()
         if not self._sessions.is_session(session):
             return Decision()
         close = self._sessions.close(session)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from actors.options.settlement import Sessions
 
 if TYPE_CHECKING:
     import exchange_calendars
 
-__all__ = ["ExchangeSessions", "Sessions"]
+__all__ = ["NEW_YORK", "ExchangeSessions", "Sessions"]
+
+#: The exchanges' own time: dates of sessions and hours of the desk are told in it.
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 class ExchangeSessions:

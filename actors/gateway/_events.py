@@ -118,7 +118,8 @@ def returned(state: GatewayState, returned: LeanReturned) -> tuple[Write, ...]:
     order_id, why = returned.order_id, returned.message or returned.raised
     seen = Write(STREAM, EventSeen(origin, f"{returned.call} returned {returned.status}".strip(), order_id, why))
     if returned.call == "exercise":
-        if order_id not in state.exercises:
+        each = state.exercises.get(order_id)
+        if each is None or each.phase != "asked":
             return (seen,)  # told again after a lost connection, and answered before
         fact = ExerciseReturned(order_id, origin, returned.ok, why)
         return (Write("orders", fact),)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.common import Origin
@@ -12,9 +11,7 @@ from actors.messages.comparison import compare
 from actors.messages.lean import AccountFill, Anomaly, SessionOpened
 from actors.messages.orders import ExerciseSettled, ExerciseUnknown
 from actors.runtime import Write
-from config.calendar import Sessions
-
-_NEW_YORK = ZoneInfo("America/New_York")
+from config.calendar import NEW_YORK, Sessions
 
 
 def after_a_dead_session(
@@ -23,9 +20,10 @@ def after_a_dead_session(
     """What a new session proves of exercises, once what was missed is booked. Where the broker's own book, read after
     the night that would have processed the exercise, is ours, and nobody booked one: it was not exercised."""
     origin = Origin(opened.number, 0)
-    lost = () if state.same else tuple(state.exercises_before)
-    for exercise_id in lost:
-        if exercise_id in state.exercised:
+    for exercise_id, each in state.exercises.items():
+        if each.phase != "lost":
+            continue
+        if each.executed:
             yield _settled(exercise_id, "exercised", "its executions are booked", origin)
             continue
         text = "lean began a new session before it answered the exercise: the account tells what came of it"
@@ -33,19 +31,18 @@ def after_a_dead_session(
         yield Write("orders", ExerciseUnknown(exercise_id, text, origin))
     if not opened.fresh_from_broker or compare(state.book, opened.account):
         return
-    for exercise_id in (*state.exercises_unknown, *lost):
-        asked = state.exercises_asked.get(exercise_id)
-        if exercise_id in state.exercised or exercise_id in state.exercises_blurred or asked is None:
+    for exercise_id, each in state.exercises.items():
+        if each.phase == "asked" or each.executed or each.blurred:
             continue
-        night = _session_of(asked, sessions) + dt.timedelta(days=1)
-        if now >= dt.datetime.combine(night, column_from, _NEW_YORK):
-            text = f"the broker's book of {now.astimezone(_NEW_YORK):%Y-%m-%d %H:%M} New York has no trace of it"
+        night = _session_of(each.asked_at, sessions) + dt.timedelta(days=1)
+        if now >= dt.datetime.combine(night, column_from, NEW_YORK):
+            text = f"the broker's book of {now.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York has no trace of it"
             yield _settled(exercise_id, "not_exercised", text, origin)
 
 
 def _session_of(asked: dt.datetime, sessions: Sessions | None) -> dt.date:
     """The session in whose night an exercise is processed: what is asked after a close waits for the next one."""
-    day = asked.astimezone(_NEW_YORK).date()
+    day = asked.astimezone(NEW_YORK).date()
     if sessions is None or (sessions.is_session(day) and asked <= sessions.close(day)):
         return day
     return sessions.next(day)
@@ -53,7 +50,8 @@ def _session_of(asked: dt.datetime, sessions: Sessions | None) -> dt.date:
 
 def proved(state: GatewayState, fact: AccountFill) -> Iterator[Write]:
     """An execution of an exercise that was unknown."""
-    if fact.exercise_id in state.exercises_unknown:
+    each = state.exercises.get(fact.exercise_id)
+    if each is not None and each.phase == "unknown":
         yield _settled(fact.exercise_id, "exercised", "its executions came", fact.origin)
 
 

@@ -91,7 +91,7 @@ def release(state: GatewayState, recorded: Recorded) -> Iterable[Output | Write]
 def _resumed(state: GatewayState) -> Iterable[Output]:
     """What a lost connection may have swallowed: cancels, amends, transfers and exercises, which the other end
     takes once; exercises in the same session only."""
-    for each in (sent for key, sent in state.exercises_before.items() if key in state.exercises):
+    for each in (each.sent for each in state.exercises.values() if each.phase == "asked" and each.before):
         yield Output(LEAN, ExerciseWord(each.exercise_id, each.symbol, each.quantity, each.tag))
     for wanted in (state.transfers[key] for key in state.transfers_before if key in state.transfers):
         yield Output(LEAN, MoveCash(wanted.amount, wanted.reason, wanted.transfer_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 import msgspec
 
@@ -25,6 +26,20 @@ from config.desk import DeskRules
 
 STREAM = "gateway"
 LEAN = "lean"
+
+
+class OpenExercise(msgspec.Struct):
+    """An exercise that LEAN was asked for and has not answered: asked by a session that lives, lost with one that died,
+    and unknown once that is told."""
+
+    sent: ExerciseSent
+    asked_at: dt.datetime
+    phase: Literal["asked", "lost", "unknown"] = "asked"
+    #: Asked for before LEAN connected last.
+    before: bool = False
+    executed: bool = False
+    #: Something left the account in its contract that nobody can tell from an exercise.
+    blurred: bool = False
 
 
 class GatewayState(msgspec.Struct):
@@ -51,15 +66,7 @@ class GatewayState(msgspec.Struct):
     transfers_asked: int = 0
     #: Those of them when the session began.
     transfers_before: tuple[str, ...] = ()
-    #: Exercises that lean was asked for and has not answered, and those of them when the session began.
-    exercises: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
-    exercises_before: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
-    #: When exercises were asked for that are not answered; those that a dead session did not answer; those that were
-    #: executed; and those of whose contract something left the account that nobody can tell from an exercise.
-    exercises_asked: dict[str, dt.datetime] = msgspec.field(default_factory=dict)
-    exercises_unknown: dict[str, ExerciseSent] = msgspec.field(default_factory=dict)
-    exercised: dict[str, None] = msgspec.field(default_factory=dict)
-    exercises_blurred: dict[str, None] = msgspec.field(default_factory=dict)
+    exercises: dict[str, OpenExercise] = msgspec.field(default_factory=dict)
     #: Whether the session was here before.
     same: bool = False
 
@@ -88,9 +95,10 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
                 if order.state == "pending_cancel" or order.amend in ("sent", "unknown")
             )
             state.transfers_before = tuple(state.transfers)
-            state.exercises_before = dict(state.exercises)
-            if not state.same:
-                state.exercises.clear()
+            for each in state.exercises.values():
+                each.before = True
+                if not state.same and each.phase == "asked":
+                    each.phase = "lost"
             state.before = {order.order_id: order.attempt for order in live if order.at_market}
         case SessionClosed():
             state.connected = False
@@ -101,12 +109,11 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
         case CashMoved(payment_id=payment_id):
             state.transfers.pop(payment_id, None)
         case ExerciseSent(exercise_id=exercise_id):
-            state.exercises[exercise_id] = fact
-            state.exercises_asked[exercise_id] = recorded.at
+            state.exercises[exercise_id] = OpenExercise(fact, recorded.at)
         case ExerciseReturned(exercise_id=exercise_id) | ExerciseSettled(exercise_id=exercise_id):
-            _forget(state, exercise_id)
+            state.exercises.pop(exercise_id, None)
         case ExerciseUnknown(exercise_id=exercise_id):
-            state.exercises_unknown[exercise_id] = state.exercises_before[exercise_id]
+            state.exercises[exercise_id].phase = "unknown"
         case AccountFill():
             _exercised(state, fact)
         case BreakerRaised(level=level):
@@ -124,21 +131,12 @@ def evolve(state: GatewayState, recorded: Recorded, rules: DeskRules) -> Gateway
 
 
 def _exercised(state: GatewayState, fill: AccountFill) -> None:
-    """Keep what a fill says of exercises that are not answered, or were not by a session that is dead."""
-    open_ones = {**state.exercises_before, **state.exercises, **state.exercises_unknown}
-    if fill.exercise_id in open_ones:
-        state.exercised[fill.exercise_id] = None
+    """Keep what a fill says of exercises that are not answered."""
+    if fill.exercise_id in state.exercises:
+        state.exercises[fill.exercise_id].executed = True
     elif fill.quantity < 0 and fill.kind in ("exercise", "expiry", "external", "assignment"):
-        for exercise_id, sent in open_ones.items():
-            if sent.symbol == fill.symbol:
-                state.exercises_blurred[exercise_id] = None
-
-
-def _forget(state: GatewayState, exercise_id: str) -> None:
-    for kept in (
-        state.exercises, state.exercises_asked, state.exercises_unknown, state.exercised, state.exercises_blurred
-    ):  # fmt: skip
-        kept.pop(exercise_id, None)
+        for each in state.exercises.values():
+            each.blurred |= each.sent.symbol == fill.symbol
 
 
 def _wait(state: GatewayState, order: Order, rules: DeskRules) -> None:

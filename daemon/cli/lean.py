@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from config.calendar import NEW_YORK
 from daemon.cli import CONFIGURATION, FAILED, OK, notice
 
 #: Seconds that LEAN may take to end after SIGINT.
@@ -121,7 +121,7 @@ def live(command: Sequence[str], restart_at: dt.time | None) -> int:
 
 def seconds_until(at: dt.time, now: dt.datetime) -> float:
     """From now to the next such time of New York."""
-    local = now.astimezone(ZoneInfo("America/New_York"))
+    local = now.astimezone(NEW_YORK)
     due = local.replace(hour=at.hour, minute=at.minute, second=at.second, microsecond=0)
     if due <= local:
         due += dt.timedelta(days=1)
