@@ -14,7 +14,7 @@ import trio
 from actors.messages.breaker import NO_ENTRY, Halt
 from actors.runtime import CommandFailed, JournalFull, Refusal, Status
 from daemon.driver import Driver
-from daemon.journal import SqliteJournal, give_up_ballast
+from daemon.journal import SqliteJournal, give_up_ballast, keep_ballast
 
 #: Bytes below which new risk stops: thousands of cancels and reducing orders, and the copy that SQLite keeps of each.
 LEAST_ROOM = 64 * 1024 * 1024
@@ -51,10 +51,10 @@ def open_journal(
     left = room(journal.path)
     if left >= LEAST_ROOM + BALLAST:
         try:
-            journal.keep_ballast(BALLAST)
+            keep_ballast(path, BALLAST)
         except OSError as error:
             on_notice("disk", f"no ballast: {error}")
-    elif left < LAST_ROOM and journal.release_ballast():
+    elif left < LAST_ROOM and give_up_ballast(path):
         on_notice("disk", GIVEN_UP)
     return journal
 

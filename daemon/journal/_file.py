@@ -69,25 +69,27 @@ def lock(path: Path) -> int:
 
 
 def ballast_of(path: Path) -> Path:
-    """Where the ballast lies."""
+    """Where the ballast lies: beside the journal's own file, through links."""
+    path = path.resolve()
     return path.with_name(path.name + ".ballast")
 
 
-def fill_ballast(path: Path, size: int) -> None:
-    """Have `size` bytes on the disk to give up later. Raises OSError, and leaves nothing, where they don't fit."""
-    if path.exists() and path.stat().st_size == size:
+def keep_ballast(path: Path, size: int) -> None:
+    """Have `size` bytes beside the journal to give up later. Raises OSError, and leaves none, where they don't fit."""
+    ballast = ballast_of(path)
+    if ballast.exists() and ballast.stat().st_size == size:
         return
     try:
-        with path.open("wb") as file:
+        with ballast.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError:
-        path.unlink(missing_ok=True)
+        ballast.unlink(missing_ok=True)
         raise
 
 
 def give_up_ballast(path: Path) -> bool:
     """Remove the journal's ballast, so that a full disk takes a little more. False where there is none left."""
-    ballast = ballast_of(path.resolve())
+    ballast = ballast_of(path)
     if not ballast.exists():
         return False
     ballast.unlink()

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from actors.runtime import Batch, CommandRow, Head, JournalConflict, JournalError, Row, check_time, link
 from daemon.journal._errors import ending, named
-from daemon.journal._file import ballast_of, connect, fill_ballast, give_up_ballast, lock, open_head
+from daemon.journal._file import connect, lock, open_head
 from daemon.journal._rows import COLUMNS, PULSE, columns_of, insert, row_of
 
 #: Batches that one sync may cover.
@@ -30,13 +30,10 @@ class SqliteJournal:
     `live`: a writer thread takes all batches that wait and commits them with one sync, then calls `on_durable`
     from that
     thread; otherwise `append` commits before it returns. `before_sync`, for tests and benches, runs before each commit.
-    `ballast` bytes are kept in `path.ballast` to be given up by `release_ballast` when the disk is full.
     Raises JournalLocked, JournalReadOnly, JournalFull or JournalCorrupt when it can't be opened.
     """
 
-    def __init__(
-        self, path: Path, *, live: bool, before_sync: Callable[[], None] | None = None, ballast: int = 0
-    ) -> None:
+    def __init__(self, path: Path, *, live: bool, before_sync: Callable[[], None] | None = None) -> None:
         # Through links: two names of one file must meet at one lock.
         path = path.resolve()
         self.path = path
@@ -60,8 +57,6 @@ class SqliteJournal:
             self._read = connect(path, read_only=True)
             opened.append(self._read)
             self._reading = threading.Lock()
-            if ballast:
-                fill_ballast(ballast_of(path), ballast)
         except (sqlite3.Error, OSError, JournalError) as error:
             for connection in opened:
                 connection.close()
@@ -180,14 +175,6 @@ class SqliteJournal:
             self._write.close()
         finally:
             self._unlock()
-
-    def release_ballast(self) -> bool:
-        """Give up the ballast file, so that a full disk takes a little more. False where there is none left."""
-        return give_up_ballast(self.path)
-
-    def keep_ballast(self, size: int) -> None:
-        """Have so many bytes to give up later. Raises OSError, and leaves nothing, where they don't fit."""
-        fill_ballast(ballast_of(self.path), size)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
