@@ -153,12 +153,12 @@ class Core:
     @property
     def dead_letters(self) -> list[DeadLetter]:
         """The latest 1000 commands that no actor could decide. Read only."""
-        return self._turns.dead_letters
+        return list(self._turns.dead_letters)
 
     @property
     def slow_turns(self) -> list[tuple[str, float]]:
         """The latest 1000 turns above 50 ms: whose and on what, and their seconds. Read only."""
-        return self._turns.slow
+        return list(self._turns.slow)
 
     def failed(self) -> dict[str, int]:
         """Actors that stopped, each with the sequence of the fact it failed on (0: an input)."""

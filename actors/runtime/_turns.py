@@ -4,6 +4,7 @@ ends an input is the core's."""
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,8 +37,8 @@ class Turns:
         pick: Callable[[int], int] | None,
         elapsed: Callable[[], float] | None,
     ) -> None:
-        self.dead_letters: list[DeadLetter] = []
-        self.slow: list[tuple[str, float]] = []
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=KEPT)
+        self.slow: deque[tuple[str, float]] = deque(maxlen=KEPT)
         self._appender = appender
         self._stops = stops
         self._routes = routes
@@ -61,7 +62,6 @@ class Turns:
         except Exception as error:
             cell.telemetry.failures += 1
             self.dead_letters.append(DeadLetter(issued.id, issued.principal, command, repr(error)))
-            del self.dead_letters[:-KEPT]
             what = f"{cell.actor.name} failed on {type(command).__name__} {issued.id}: {error!r}"
             raise CommandFailed(what) from error
 
@@ -119,7 +119,6 @@ class Turns:
             if took > SLOW_TURN:
                 telemetry.slow += 1
                 self.slow.append((f"{cell.actor.name} {type(message).__name__}", took))
-                del self.slow[:-KEPT]
 
     def _ask_timers(self, now: dt.datetime) -> bool:
         """Ask those that folded something for their timers; one that raises stops. True where one did."""
