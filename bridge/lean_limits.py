@@ -22,14 +22,16 @@ class Limits:
         self._error = 0
 
     def __str__(self) -> str:
-        return "; ".join(list(self._why.values()))
+        return "; ".join(tuple(self._why.values()))
 
     def __bool__(self) -> bool:
         return bool(self._why)
 
     def set(self, whose: str, why: str) -> bool:
         """Only reducing orders pass, until this is lifted. Whether that is new."""
-        return self._why.setdefault(whose, why) is why
+        new = whose not in self._why
+        self._why.setdefault(whose, why)
+        return new
 
     def lift(self, whose: str) -> None:
         """This reason is over."""

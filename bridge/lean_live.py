@@ -172,7 +172,9 @@ class Live:
                     connection.send(frame)
                     if isinstance(frame, protocol.Goodbye):
                         self._goodbye_sent.set()
-            except BridgeGone:
+            except Exception as error:  # whatever it was, this thread goes on: nobody else sends
+                if not isinstance(error, BridgeGone):
+                    self._notice(f"nothing could be sent: {error}")
                 connection.close()  # the receiving thread hears of it
                 self._lose(connection)
 

@@ -152,6 +152,16 @@ def test_the_loss_of_an_old_connection_does_not_end_the_one_made_since(daemon: D
     assert live._connection is new
 
 
+def test_what_can_not_be_sent_does_not_end_the_thread_that_sends(daemon: Daemon, live: Live) -> None:
+    daemon.answer = lambda frame: WELCOME if isinstance(frame, protocol.Hello) else None
+    live.start(AT)
+    until(lambda: live.connected)
+    live.stored([protocol.StoredObject("notes", True, bytes(protocol.MAX_FRAME + 1))])
+    until(lambda: sum(isinstance(frame, protocol.Hello) for frame in daemon.frames) == 2)
+    before = len(daemon.frames)
+    until(lambda: any(isinstance(frame, protocol.Heartbeat) for frame in daemon.frames[before:]), lambda: beat(live))
+
+
 def test_heartbeats_and_steps_say_what_is_stale(daemon: Daemon, live: Live) -> None:
     daemon.answer = lambda frame: WELCOME if isinstance(frame, protocol.Hello) else None
     live.start(AT)
