@@ -7,7 +7,7 @@ from typing import Any
 from actors.breaker import Breaker
 from actors.gateway import Gateway
 from actors.guards import HaltGuard, OrderTableGuard
-from actors.messages import breaker, lean, orders, positions
+from actors.messages import breaker, exercises, lean, orders, positions
 from actors.messages.book import BOOK_FACTS
 from actors.orders import Orders
 from actors.performance import Performance
@@ -20,12 +20,12 @@ from config.desk import DeskRules
 
 #: Kinds that nobody folds but everybody may read.
 _TOLD: tuple[type[Fact], ...] = (
-    lean.AccountSeen, lean.Anomaly, lean.CashWanted, lean.EventSeen, lean.EventUnreadable, lean.Reconciled,
-    lean.SessionClosed, lean.SessionOpened, orders.AllCanceled, orders.AmendWanted, orders.CancelWanted,
-    orders.ExerciseRequested, orders.ExerciseReturned, orders.ExerciseSent, orders.ExerciseSettled,
-    orders.ExerciseUnknown, orders.OrderWanted,
-    positions.LotsCrossed, positions.PositionAssigned, positions.PositionBroken, positions.PositionMended,
-    positions.PositionUnwinding, positions.PositionWaiting, positions.VolatilityObserved,
+    exercises.ExerciseRequested, exercises.ExerciseReturned, exercises.ExerciseSent, exercises.ExerciseSettled,
+    exercises.ExerciseUnknown, lean.AccountSeen, lean.Anomaly, lean.CashWanted, lean.EventSeen, lean.EventUnreadable,
+    lean.Reconciled, lean.SessionClosed, lean.SessionOpened, orders.AllCanceled, orders.AmendWanted,
+    orders.CancelWanted, orders.OrderWanted, positions.LotsCrossed, positions.PositionAssigned,
+    positions.PositionBroken, positions.PositionMended, positions.PositionUnwinding, positions.PositionWaiting,
+    positions.VolatilityObserved,
 )  # fmt: skip
 
 

@@ -11,6 +11,13 @@ import msgspec
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import LEVELS, BreakerRaised, BreakerReset, ResetStarted
 from actors.messages.comparison import Comparison, fold_comparison
+from actors.messages.exercises import (
+    ExerciseRequested,
+    ExerciseReturned,
+    ExerciseSent,
+    ExerciseSettled,
+    ExerciseUnknown,
+)
 from actors.messages.lean import (
     AccountSeen,
     AccountView,
@@ -21,15 +28,7 @@ from actors.messages.lean import (
     SessionOpened,
 )
 from actors.messages.order_state import OrderTable, fold
-from actors.messages.orders import (
-    ExerciseRequested,
-    ExerciseReturned,
-    ExerciseSent,
-    ExerciseSettled,
-    ExerciseUnknown,
-    OrderFact,
-    OrderSent,
-)
+from actors.messages.orders import OrderFact, OrderSent
 from actors.messages.positions import (
     EquityMarked,
     PositionBroken,

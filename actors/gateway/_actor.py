@@ -18,6 +18,13 @@ from actors.messages.book import BOOK_FACTS
 from actors.messages.breaker import REDUCE_ONLY, BreakerRaised, BreakerReset
 from actors.messages.common import Origin
 from actors.messages.comparison import columns, compare
+from actors.messages.exercises import (
+    ExerciseRequested,
+    ExerciseReturned,
+    ExerciseSent,
+    ExerciseSettled,
+    ExerciseUnknown,
+)
 from actors.messages.lean import (
     AccountSeen,
     AccountView,
@@ -46,11 +53,6 @@ from actors.messages.orders import (
     AmendSent,
     AmendUnknown,
     CancelRequested,
-    ExerciseRequested,
-    ExerciseReturned,
-    ExerciseSent,
-    ExerciseSettled,
-    ExerciseUnknown,
     OrderApproved,
     OrderSent,
     OrderUnknown,

@@ -6,6 +6,7 @@ from actors.gateway._exercises import proved
 from actors.gateway._opening import settled
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.common import Origin
+from actors.messages.exercises import ExerciseReturned
 from actors.messages.lean import AccountFill, Anomaly, EventSeen, LeanOrderEvent, LeanReturned
 from actors.messages.order_state import Order, allowed
 from actors.messages.orders import (
@@ -13,7 +14,6 @@ from actors.messages.orders import (
     AmendRejected,
     CancelRefused,
     CancelRequested,
-    ExerciseReturned,
     LegAccepted,
     LegCanceled,
     LegFilled,

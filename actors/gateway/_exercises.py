@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from actors.gateway._state import STREAM, GatewayState
 from actors.messages.common import Origin
 from actors.messages.comparison import compare
+from actors.messages.exercises import ExerciseSettled, ExerciseUnknown
 from actors.messages.lean import AccountFill, Anomaly, SessionOpened
-from actors.messages.orders import ExerciseSettled, ExerciseUnknown
 from actors.runtime import Write
 from config.calendar import NEW_YORK, Sessions
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.gateway._state import LEAN, GatewayState
 from actors.messages.breaker import HARD_STOP, NO_ENTRY
+from actors.messages.exercises import ExerciseSent
 from actors.messages.lean import Amend, Cancel, CashWanted, ExerciseWord, MoveCash, Place, Query, SessionOpened
 from actors.messages.order_state import Order
 from actors.messages.orders import (
@@ -15,7 +16,6 @@ from actors.messages.orders import (
     AmendUnknown,
     AmendWithheld,
     CancelRequested,
-    ExerciseSent,
     OrderSent,
     OrderUnknown,
     SendWithheld,

@@ -10,6 +10,7 @@ import msgspec
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.comparison import compare
+from actors.messages.exercises import ExerciseReturned, ExerciseSent, ExerciseSettled, ExerciseUnknown
 from actors.messages.lean import (
     AccountFill,
     AccountSeen,
@@ -20,7 +21,7 @@ from actors.messages.lean import (
     SessionOpened,
 )
 from actors.messages.order_state import Order, OrderTable, fold
-from actors.messages.orders import ExerciseReturned, ExerciseSent, ExerciseSettled, ExerciseUnknown, OrderFact
+from actors.messages.orders import OrderFact
 from actors.runtime import Recorded
 from config.desk import DeskRules
 

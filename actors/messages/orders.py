@@ -87,15 +87,6 @@ class CancelAll(Command, frozen=True, tag=True):
     reason: str = ""
 
 
-class ExerciseContracts(Command, frozen=True, tag=True):
-    """Exercise `quantity` long contracts of `symbol`."""
-
-    exercise_id: str
-    symbol: str
-    quantity: int
-    tag: str = ""
-
-
 class SettleUnknown(Command, frozen=True, tag=True):
     """An operator's word on an order of unknown outcome, with the reason that stays in the journal."""
 
@@ -410,57 +401,6 @@ class AllCanceled(Fact, frozen=True, array_like=True):
     number: int
     principal: str
     reason: str
-
-
-class ExerciseRequested(Fact, frozen=True, array_like=True):
-    """Somebody wants long contracts exercised."""
-
-    KIND: ClassVar[str] = "orders.ExerciseRequested"
-    exercise_id: str
-    symbol: str
-    quantity: int
-    principal: str
-    tag: str = ""
-
-
-class ExerciseSent(Fact, frozen=True, array_like=True):
-    """The exercise goes to LEAN."""
-
-    KIND: ClassVar[str] = "orders.ExerciseSent"
-    exercise_id: str
-    symbol: str
-    quantity: int
-    session: int
-    tag: str = ""
-
-
-class ExerciseReturned(Fact, frozen=True, array_like=True):
-    """What LEAN answered to the exercise; the executions come as facts of their own."""
-
-    KIND: ClassVar[str] = "orders.ExerciseReturned"
-    exercise_id: str
-    origin: Origin
-    accepted: bool
-    reason: str
-
-
-class ExerciseUnknown(Fact, frozen=True, array_like=True):
-    """The session that was to exercise died without an answer. It is not asked again; only proof ends this."""
-
-    KIND: ClassVar[str] = "orders.ExerciseUnknown"
-    exercise_id: str
-    reason: str
-    origin: Origin
-
-
-class ExerciseSettled(Fact, frozen=True, array_like=True):
-    """Proof of what became of an exercise that a dead session did not answer, and how it is known."""
-
-    KIND: ClassVar[str] = "orders.ExerciseSettled"
-    exercise_id: str
-    outcome: Literal["exercised", "not_exercised"]
-    reason: str
-    origin: Origin
 
 
 ORDER_FACTS: tuple[type[OrderFact], ...] = (

@@ -12,6 +12,7 @@ from typing import Any
 from actors.messages.book import BOOK_FACTS
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.comparison import COMPARISON_FACTS
+from actors.messages.exercises import ExerciseContracts, ExerciseRequested
 from actors.messages.lean import (
     AccountFill,
     AccountSeen,
@@ -29,8 +30,6 @@ from actors.messages.orders import (
     CancelAll,
     CancelOrder,
     CancelWanted,
-    ExerciseContracts,
-    ExerciseRequested,
     LegFilled,
     OrderAccepted,
     OrderCanceled,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.messages.breaker import HARD_STOP
 from actors.messages.common import Origin
+from actors.messages.exercises import ExerciseContracts, ExerciseRequested
 from actors.messages.order_state import AT_MARKET, Order, apply_change
 from actors.messages.orders import (
     AllCanceled,
@@ -13,8 +14,6 @@ from actors.messages.orders import (
     AmendRequested,
     CancelAll,
     CancelRequested,
-    ExerciseContracts,
-    ExerciseRequested,
     OrderBody,
     OrderCanceled,
     OrderQueued,

@@ -9,9 +9,10 @@ import msgspec
 from actors.messages.book import BOOK_FACTS, Book, fold_book
 from actors.messages.breaker import BreakerRaised, BreakerReset
 from actors.messages.comparison import Comparison, fold_comparison
+from actors.messages.exercises import ExerciseRequested
 from actors.messages.lean import SessionClosed, SessionOpened
 from actors.messages.order_state import Order, OrderTable, fold
-from actors.messages.orders import AllCanceled, ExerciseRequested, LegsOverdue, OrderFact
+from actors.messages.orders import AllCanceled, LegsOverdue, OrderFact
 from actors.runtime import Recorded
 from config.calendar import Sessions
 from config.desk import DeskRules

@@ -9,12 +9,12 @@ import msgspec
 import trio
 from starlette.responses import Response
 
+from actors.messages.exercises import ExerciseContracts
 from actors.messages.order_state import Order, State
 from actors.messages.orders import (
     AmendOrder,
     CancelAll,
     CancelOrder,
-    ExerciseContracts,
     OrderBody,
     SettleUnknown,
     SubmitOrder,

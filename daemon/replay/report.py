@@ -10,13 +10,13 @@ from decimal import Decimal
 import msgspec
 
 from actors.messages.book import BOOK_FACTS, Book, fold_book
+from actors.messages.exercises import ExerciseReturned
 from actors.messages.lean import AccountFill, AccountSeen, Anomaly, Reconciled
 from actors.messages.order_state import Order, OrderTable, fold
 from actors.messages.orders import (
     AmendDenied,
     AmendRejected,
     CancelRefused,
-    ExerciseReturned,
     LegFilled,
     OrderDenied,
     OrderFact,

@@ -10,13 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from actors.messages.breaker import Halt
+from actors.messages.exercises import ExerciseContracts
 from actors.messages.lean import TransferCash
-from actors.messages.orders import (
-    AmendOrder,
-    CancelOrder,
-    ExerciseContracts,
-    SubmitOrder,
-)
+from actors.messages.orders import AmendOrder, CancelOrder, SubmitOrder
 from actors.options.contracts import SymbolError, parse_symbol
 from actors.runtime import Command
 from daemon.bodies import AmendBody, HaltBody, SubmitBody

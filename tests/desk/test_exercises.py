@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.messages import lean
-from actors.messages.orders import ExerciseContracts, ExerciseSettled
+from actors.messages.exercises import ExerciseContracts, ExerciseSettled
 from config.calendar import ExchangeSessions, Sessions
 from daemon.views import ExerciseView, Views
 from tests.desk.kit import CALLS, START, Desk

@@ -9,7 +9,8 @@ import pytest
 
 from actors.messages import lean
 from actors.messages.breaker import Halt
-from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder, ExerciseContracts
+from actors.messages.exercises import ExerciseContracts
+from actors.messages.orders import Amendment, AmendOrder, CancelAll, CancelOrder
 from actors.runtime import Refusal
 from config.desk import LEAN_RULES
 from tests.desk.kit import CALLS, Desk

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from actors.messages.breaker import Halt
+from actors.messages.exercises import ExerciseContracts
 from actors.messages.lean import TransferCash
-from actors.messages.orders import AmendOrder, CancelOrder, ExerciseContracts, SubmitOrder
+from actors.messages.orders import AmendOrder, CancelOrder, SubmitOrder
 from daemon.replay.script import ScriptError, parse_script, symbols_of
 
 CALL = "GOOG  160219C00750000"
