@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,18 @@ def test_a_system_call_that_is_filtered_fails_and_does_not_kill() -> None:
     assert "SystemCallFilter=~@privileged @resources\nSystemCallErrorNumber=EPERM\n" in text
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@pytest.mark.parametrize(
+    ("program", "quoted"),
+    [
+        ("/opt/callboard/bin/callboard", "/opt/callboard/bin/callboard"),
+        ("/opt/100% my $HOME/callboard", '"/opt/100%% my $HOME/callboard"'),
+    ],
+)
+def test_a_path_stands_in_the_unit_as_systemd_reads_it(program: str, quoted: str) -> None:
+    assert f"ExecStart={quoted} run " in unit(Path(program))
+
+
+@pytest.mark.long  # it asks systemd-analyze, which a test machine may not have
 def test_a_program_in_a_folder_of_any_name_is_what_systemd_finds(tmp_path: Path) -> None:
     folder = tmp_path / "100% my $HOME"
     folder.mkdir()
